@@ -19,20 +19,19 @@ import erresearch as er
 import erresearch.experiments
 from erresearch.claims.sharing import read_findings
 from erresearch.errors import DataError, DesignError, UnknownNameError
-from erresearch.experiments import Blocks, PauseDesign, Schedule, designs, planning, power_analysis
+from erresearch.experiments import Blocks, PauseDesign, Schedule, designs, planning, randomisation
 from erresearch.experiments.documents import calendar_text, page
 from erresearch.experiments.history import (
     calendar_terms,
-    carry_over,
     filtered,
     fit_history,
     logged,
+    noises_of,
     read_series,
     unbiased_autocovariances,
     yule_walker,
 )
-from erresearch.experiments.planning import matched
-from erresearch.experiments.power_analysis import noises_of
+from erresearch.experiments.planning import carry_over, matched
 from erresearch.experiments.randomisation import (
     PlanSums,
     Redrawn,
@@ -341,7 +340,9 @@ def test_nothing_is_found_where_there_is_nothing_and_the_interval_covers(plan, d
 
 @pytest.mark.slow
 def test_hidden_demand_cannot_fake_an_experiment(monkeypatch):
-    monkeypatch.setattr(planning, "foreseen", planning.approximated)  # what it would find is not asked here
+    # what it would find is not asked here
+    quick = lambda *given, **how: randomisation.foreseen(*given, **(how | {"quick": True}))  # noqa: E731
+    monkeypatch.setattr(planning, "foreseen", quick)
     found = []
     for seed in range(30):
         days = 365 + 6 * 28 + 14
@@ -409,13 +410,13 @@ def test_what_pairs_of_shops_find_is_foreseen_from_honest_noise():
     assert np.mean([noise.sigma for noise in noises]) == pytest.approx(0.1 * math.sqrt(2), rel=0.08)
     rng = np.random.default_rng(1)
     places = rng.integers(0, 101, (design.length + 1, 200))
-    empty = zip(power_analysis._empty_windows(noises, design), noises, strict=True)
-    windows = tuple(power_analysis._placebo_window(*each, places, rng) for each in empty)
+    empty = zip(randomisation.empty_windows(noises, design), noises, strict=True)
+    windows = tuple(randomisation.placebo_window(*each, places, rng) for each in empty)
     z = exposure(draws(design, 6, 60, rng)[0], design.lags)
     sums = draw_again(windows, z, complete=False)
     assert np.mean(sums.outcome**2 / sums.size[:, None]) == pytest.approx(1, abs=0.12)
     # what is lost builds up no faster than anything else is forgotten, and in the end is lost whole
-    lost = power_analysis._built_up(design, noises, z)
+    lost = randomisation._built_up(design, noises, z)
     assert_allclose(lost[..., -1], z[..., -1], atol=0.05)
     begins = (z < 0) & (np.roll(z, 1, axis=-1) == 0)
     assert_allclose(lost[begins].mean(), -0.5, atol=0.1)
@@ -458,8 +459,8 @@ def test_what_a_wrong_block_costs_is_shown(plan):
     # of a response longer than declared the plan itself says what it would find, and what to do
     for each in (made, plan):
         noises, about = noises_of(each.history), (each.delta, each.seed)
-        assert power_analysis.foreseen(each.design, noises, *about, truth=each.design.lags) == each.own_power
-        late = power_analysis.foreseen(each.design, noises, *about, truth=each.design.longer).detectable
+        assert randomisation.foreseen(each.design, noises, *about, truth=each.design.lags) == each.own_power
+        late = randomisation.foreseen(each.design, noises, *about, truth=each.design.longer).detectable
         assert late > 1.3 * each.own_power.detectable
         finds = designs.share_lost(late) if late <= designs.BELIEVABLE else "no effect of a believable size"
         (said,) = (reason for reason in each.reasons if reason.startswith("If posting works twice as long"))
@@ -534,7 +535,7 @@ def test_groups_of_four_and_a_wash_out():
     assert plan.own_power.smallest_p == 2 / 6**3
     assert plan.table.columns[1] == "groups"
     assert "half of the blocks of each group of 4" in str(plan)
-    by_formula = power_analysis.approximated(plan.design, noises_of(plan.history), 0.05, plan.seed)
+    by_formula = randomisation.foreseen(plan.design, noises_of(plan.history), 0.05, plan.seed, quick=True)
     assert by_formula.detectable == pytest.approx(plan.own_power.detectable, rel=0.25)
     longer = er.plan_experiment(rows, block=Blocks(washout=1), weeks=36, lags=(0, 1))
     assert [length for length, _ in longer.blocks] == [2, 3]

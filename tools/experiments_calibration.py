@@ -32,10 +32,9 @@ from erresearch.experiments import (
     judge_experiment,
     plan_experiment,
 )
-from erresearch.experiments.history import DAYS, Model, read_series
+from erresearch.experiments.history import DAYS, Model, noises_of, read_series
 from erresearch.experiments.planning import matched
-from erresearch.experiments.power_analysis import foreseen, noises_of
-from erresearch.experiments.randomisation import draws, first_plan
+from erresearch.experiments.randomisation import draws, first_plan, foreseen
 from erresearch.io.files import atomic_write, csv_text
 from erresearch.worlds import simulate_shop
 

@@ -26,5 +26,4 @@ from erresearch.experiments.interruptions import (
     interruption as interruption,
 )
 from erresearch.experiments.judging import Judgement as Judgement, judge_experiment as judge_experiment
-from erresearch.experiments.planning import plan_experiment as plan_experiment
-from erresearch.experiments.power_analysis import wrong_blocks as wrong_blocks
+from erresearch.experiments.planning import plan_experiment as plan_experiment, wrong_blocks as wrong_blocks

@@ -8,19 +8,20 @@ import datetime as dt
 import io
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from erresearch.errors import Count, DataError, DesignError, ErresearchError, said_by
-from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Power, Schedule, share_lost
+from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, day_of, read_series
 from erresearch.experiments.holdout import Holdout
-from erresearch.experiments.power_analysis import wrong_blocks
+from erresearch.experiments.planning import wrong_blocks
 from erresearch.io import pd
 from erresearch.io.files import UnfitError, atomic_write, csv_text, from_toml, read_value, resource, toml_text
 from erresearch.io.outputs import output_folder
@@ -164,10 +165,9 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
 
 
 def _toml(plan: PausePlan) -> str:
-    head = {name: getattr(plan, name) for name in _HEAD if name != "shops"}
     told = {
         "format": FORMAT,
-        **head,
+        **{name: getattr(plan, name) for name in _HEAD},
         "shops": [shop.entity for shop in plan.history],
         "start": str(plan.start),
         "end": str(plan.end),
@@ -230,36 +230,36 @@ def read_plan(folder: str | Path) -> PausePlan:
     Traceback (most recent call last):
     erresearch.errors.DataError: ...
     """
-    folder = Path(folder)
-    try:
+    folder, kinds = Path(folder), get_type_hints(PausePlan)
+    with _damage_named("plan.toml", folder=True):
         told = from_toml((folder / "plan.toml").read_text(encoding="utf-8"))
         if told.get("format") != FORMAT:
             raise DataError(
                 "this plan is of another version", got=f"format {told.get('format')!r}"[:40],
                 fix="plan anew with this version",
             )  # fmt: skip
-        told.setdefault("zone", "")  # older plans do not say it
-        head = {name: read_value(kind, told[name], name) for name, kind in _HEAD.items()}
-        shops = head.pop("shops")
-        if (
-            not shops
-            or not 0 < head["delta"] < 1
-            or not (0 <= head["cost"] < math.inf or math.isnan(head["cost"]))
-        ):
+        told = {"zone": "", "power": []} | told  # older plans do not say them
+        shops = read_value(tuple[str, ...], told["shops"], "shops")
+        head = {name: read_value(kinds[name], told[name], name) for name in (*_HEAD, "design", "power")}
+        cost = head["cost"]
+        if not shops or not 0 < head["delta"] < 1 or not (0 <= cost < math.inf or math.isnan(cost)):
             raise _damaged("`shops`, `delta` or `cost` of plan.toml")
-        design = read_value(PauseDesign, told["design"], "design")
-        return PausePlan(
-            design=design,
-            schedule=_schedule(folder / "schedule.csv", shops, design),
-            history=_history(folder / "history.csv", shops),
-            power=read_value(tuple[Power, ...], told.get("power", []), "power"),
-            **head,
-        )
-    except UnfitError as error:
-        raise _damaged(f"`{error.at}` of plan.toml is not {error.wanted}") from error
+        schedule = _schedule(folder / "schedule.csv", shops, head["design"])
+        return PausePlan(schedule=schedule, history=_history(folder / "history.csv", shops), **head)
+
+
+@contextmanager
+def _damage_named(name: str, *, folder: bool = False) -> Iterator[None]:
+    """Let what is missing or unfit in the files of a plan be said of them."""
+    try:
+        yield
     except ErresearchError:
         raise
+    except UnfitError as error:
+        raise _damaged(f"`{error.at}` of {name} is not {error.wanted}") from error
     except OSError as error:
+        if not folder:
+            raise _damaged(type(error).__name__) from error
         raise DataError(
             "this folder holds no whole plan", got=f"{said_by(error)}: {Path(str(error.filename)).name}",
             allowed=", ".join(FILES[:3]), fix="name the folder that `erresearch plan --out` wrote",
@@ -273,14 +273,10 @@ def _damaged(what: str) -> DataError:
 
 
 #: What stands in plan.toml before the design.
-_HEAD: Final[Mapping[str, Any]] = {
-    **dict.fromkeys(("outcome", "claim", "wagered", "currency", "zone"), str),
-    **dict.fromkeys(("delta", "cost", "forecast"), float),
-    **dict.fromkeys(("shops", "reasons"), tuple[str, ...]),
-    "blocks": tuple[tuple[int, float], ...],
-}
-
-
+_HEAD: Final = (
+    *("outcome", "claim", "wagered", "currency", "zone"),
+    *("delta", "cost", "forecast", "reasons", "blocks"),
+)
 _SCHEDULE: Final = ("number", "shop", "first_day", "last_day", "do")
 _HISTORY: Final = ("number", "first_day", "outcome", "engagement", "posts")
 
@@ -367,16 +363,10 @@ def read_holdout(path: str | Path) -> Holdout:
     --------
     write_holdout : Writes it.
     """
-    try:
+    with _damage_named(Path(path).name):
         told = from_toml(Path(path).read_text(encoding="utf-8"))
         version = told.pop("format", None)
         made: Holdout = read_value(Holdout, told)
-    except ErresearchError:
-        raise
-    except UnfitError as error:
-        raise _damaged(str(error)) from error
-    except (OSError, ValueError) as error:
-        raise _damaged(type(error).__name__) from error
     if version != FORMAT or not (0 < made.share < 1 and 0 < made.delta < math.inf):
         raise _damaged("another version, or a share or delta that is none")
     return made

@@ -59,13 +59,14 @@ class Series:
         """Number of periods."""
         return len(self.dates)
 
-    def part(self, keep: npt.NDArray[np.bool_]) -> Series:
-        """Some of its periods."""
-        kept: dict[str, Any] = {}
-        for name in ("dates", "outcome", "engagement", "posts"):
-            values = getattr(self, name)
-            kept[name] = None if values is None else values[keep]
-        return replace(self, **kept)
+    def on(self, dates: Dates, name: str) -> Array:
+        """Outcome, engagement or posts on other days of the same calendar; nan where they are not known."""
+        held = getattr(self, name)
+        if held is None:
+            return np.full(len(dates), np.nan)
+        place = (dates - self.dates[0]).astype(int) // DAYS[self.every]
+        known = (place >= 0) & (place < len(self))
+        return np.where(known, held[place * known], np.nan)
 
 
 def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = None) -> tuple[Series, ...]:
@@ -502,74 +503,6 @@ def filtered(values: Array, memory: Array) -> Array:
     return out
 
 
-#: Windows of the response that are compared, and the one that is taken unless the past tells of a longer one.
-WINDOWS: Final = {
-    "D": ((1, 3), (1, 7), (1, 14), (1, 21), (1, 28)),
-    "W": ((0, 0), (1, 1), (0, 1), (0, 2), (0, 3)),
-}
-DEFAULT_WINDOW: Final = {"D": (1, 14), "W": (0, 2)}
-#: Fall in −2 log likelihood that a window must bring to be believed (the 1 % point of χ² with 1 degree).
-BELIEVED: Final = 6.63
-
-
-@dataclass(frozen=True, slots=True)
-class CarryOver:
-    """Which window of the response fits the past, and by how much.
-
-    Parameters
-    ----------
-    window : tuple of int
-        First and last lag.
-    gain : float
-        Fall in −2 log likelihood against no response.
-    believed : bool
-        Whether that is beyond what chance brings.
-    """
-
-    window: tuple[int, int]
-    gain: float
-    believed: bool
-
-
-def carry_over(shop: Series) -> CarryOver:
-    """Find how long reactions go with the outcome, from the past alone.
-
-    The outcome is regressed on log(B + .3 m), B the mean engagement over a window of lags and m its median, with the
-    calendar terms and filtered by the memory of the noise. The past may be confounded, so this chooses a length of
-    blocks and never an effect.
-
-    Examples
-    --------
-    >>> days = np.arange("2024-01-01", "2025-01-01", dtype="datetime64[D]")
-    >>> shop = Series(entity="a", every="D", dates=days, outcome=np.exp(np.sin(np.arange(366.0))))
-    >>> carry_over(shop).window, carry_over(shop).believed
-    ((1, 14), False)
-    """
-    unknown = CarryOver(DEFAULT_WINDOW[shop.every], 0.0, False)
-    if shop.engagement is None or np.isnan(shop.engagement).mean() > 0.1:
-        return unknown
-    model = fit_history(shop)
-    longest = WINDOWS[shop.every][-1][1]
-    reactions = np.nan_to_num(shop.engagement, nan=float(np.nanmedian(shop.engagement)))
-    y = logged(shop.outcome, model.floor)
-    X = calendar_terms(shop.dates, len(shop), shop.every)
-    use = np.isfinite(y) & (np.arange(len(y)) >= longest + len(model.memory))
-    y = np.where(np.isfinite(y), y, np.nanmean(y))
-    best = unknown
-    plain_fit = _squares(y, X, model, use)
-    for window in WINDOWS[shop.every]:
-        felt = box(reactions, window)
-        middle = float(np.median(felt[use]))
-        if middle <= 0:
-            continue
-        gain = use.sum() * math.log(
-            plain_fit / _squares(y, np.column_stack([X, np.log(felt + 0.3 * middle)]), model, use)
-        )
-        if gain > best.gain:
-            best = CarryOver(window, float(gain), bool(gain > BELIEVED))
-    return best if best.believed else unknown
-
-
 def box(values: Array, window: tuple[int, int]) -> Array:
     """Mean over a window of lags; before the first value stands that value.
 
@@ -585,8 +518,67 @@ def box(values: Array, window: tuple[int, int]) -> Array:
     return np.asarray(np.mean(lagged, axis=0))
 
 
-def _squares(y: Array, X: Array, model: Model, use: Flags) -> float:
-    left, right = filtered(y, model.memory)[use], filtered(X.T, model.memory).T[use]
-    beta, *_ = np.linalg.lstsq(right, left, rcond=None)
-    rest = left - right @ beta
-    return float(rest @ rest)
+def innovations_of(shops: tuple[Series, ...]) -> Array:
+    """What each shop's past does not explain, over the latest periods that all of them have; a row a shop."""
+    noises = [fit_history(shop).innovations for shop in shops]
+    shortest = min(len(noise) for noise in noises)
+    return np.stack([noise[-shortest:] for noise in noises])
+
+
+def nearest_pairs(innovations: Array) -> list[int]:
+    """Rows in pairs that stand one after the other, those that correlate most first."""
+    alike: Array = np.asarray(np.corrcoef(innovations))
+    order = [(-round(float(alike[i, j]), 6), i, j) for i in range(len(alike)) for j in range(i)]
+    taken: list[int] = []
+    for _, i, j in sorted(order):
+        if i not in taken and j not in taken:
+            taken += [j, i]
+    return taken
+
+
+def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Model, ...]:
+    """The noise of each shop, or of the difference of the two of each pair, which stand one after the other.
+
+    Pairs are chosen because they moved alike, some of them by chance. So the noise of a pair is widened by how much
+    further pairs that one half of the past would have chosen stray in the other half.
+    """
+    if not in_pairs:
+        return tuple(fit_history(shop) for shop in shops)
+    innovations = innovations_of(shops)
+    half = innovations.shape[1] // 2
+    halves = [innovations[:, :half], innovations[:, half:]]
+    strayed = sum(_apart(later, nearest_pairs(earlier)) for earlier, later in (halves, halves[::-1]))
+    chosen = sum(_apart(part, list(range(len(shops)))) for part in halves)
+    wider = math.sqrt(max(strayed / chosen, 1.0))
+    pairs = map(pair_model, shops[::2], shops[1::2])
+    return tuple(
+        replace(pair, innovations=wider * pair.innovations, sigma=wider * pair.sigma) for pair in pairs
+    )
+
+
+def _apart(innovations: Array, pairs: list[int]) -> float:
+    """Mean square of the difference of two that form a pair."""
+    return float(np.mean((innovations[pairs[::2]] - innovations[pairs[1::2]]) ** 2))
+
+
+def pair_model(one: Series, other: Series) -> Model:
+    """Noise of log outcome of one shop less that of the other, over their common past.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> weeks = pd.date_range("2024-01-01", periods=104, freq="7D")
+    >>> past = pd.DataFrame({"period": weeks, "revenue": 1000 * np.exp(0.1 * rng.standard_normal(104))})
+    >>> other = past.assign(entity="other", revenue=past["revenue"] * np.exp(0.02 * rng.standard_normal(104)))
+    >>> one, other = read_series(pd.concat([past.assign(entity="one"), other]))
+    >>> bool(pair_model(one, other).innovations.std() < 0.04)
+    True
+    """
+    first = max(one.dates[0], other.dates[0])
+    left, right = (shop.outcome[shop.dates >= first] for shop in (one, other))
+    gap = [logged(shop.outcome[shop.dates >= first], fit_history(shop).floor) for shop in (one, other)]
+    common = min(len(left), len(right))
+    dates, both = one.dates[one.dates >= first][:common], np.exp(gap[0][:common] - gap[1][:common])
+    apart = Series(entity=one.entity, every=one.every, dates=dates, outcome=both)
+    return replace(fit_history(apart, floor=1e-12), usual=float(np.nanmean(left) + np.nanmean(right)) / 2)

@@ -22,9 +22,9 @@ from erresearch.experiments.history import (
     fit_history,
     logged,
     missed_periods,
+    pair_model,
     read_series,
 )
-from erresearch.experiments.power_analysis import pair_model
 from erresearch.experiments.randomisation import (
     PlanSums,
     Redrawn,
@@ -257,9 +257,10 @@ def judge_experiment(
     known = all(shop.engagement is not None for shop in joined)
     joined = joined if known else tuple(replace(shop, engagement=None) for shop in joined)
     members = units(plan.design, plan.history)
-    windows = tuple(_window(plan, each, joined, periods) for each in members)
+    laid = [_window(plan, each, joined, periods) for each in members]
+    windows, lost = tuple(window for window, _ in laid), sum(count for _, count in laid)
     try:
-        sums = draw_again(tuple(window for window, _ in windows), z, complete)
+        sums = draw_again(windows, z, complete)
     except DesignError as error:
         if not edited:
             raise
@@ -268,7 +269,7 @@ def judge_experiment(
             got=f"{Count(edited):period differs} from what was drawn", fix="take schedule.csv as it was written",
         ) from error  # fmt: skip
     reference = Redrawn.of(sums)
-    used = sum(int(window.keep.sum()) for window, _ in windows)
+    used = sum(int(window.keep.sum()) for window in windows)
     level, method = 1 - LOOK if looking_early else LEVEL, "least squares, lot drawn again"
     around = StudentT(reference.value, reference.se, math.inf)
     effect = around.estimate(f"posting on log {plan.outcome}", level, n_rows=used, method=method).about(
@@ -277,13 +278,13 @@ def judge_experiment(
     doubts = [registration(plan.digest, plan.wagered, hash, expected=plan.expected)]
     if edited:
         doubts.append(_doubt("schedule-edited", edited, value=edited, raised=True))
-    doubts += _cautions(plan, shops, joined, windows, periods)
+    doubts += _cautions(plan, shops, joined, lost, periods)
     if others := len(rows) - len(shops):
         doubts.append(_doubt("other-shops", others, value=others))
     if ended is not None:
         doubts.append(_doubt("ended-early", ended, plan.outcome, raised=True))
     if plan.design.kind == "time" and not looking_early:
-        doubts.append(_later(plan, tuple(window for window, _ in windows), posting))
+        doubts.append(_later(plan, windows, posting))
     word, _ = settled(effect.interval, plan.delta)
     return Judgement(
         plan=plan,
@@ -385,17 +386,13 @@ def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str
 
 def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
     """History as it was planned from, then the rows of the plan."""
-    step = np.timedelta64(DAYS[plan.design.every], "D")
-    dates = np.arange(then.dates[0], plan.end, step)
-    outcome, engagement = np.full(len(dates), np.nan), np.full(len(dates), np.nan)
-    for source, first, last in ((now, dates[0], plan.end), (then, dates[0], plan.start)):
-        keep = (source.dates >= first) & (source.dates < last)
-        place = (source.dates[keep] - dates[0]).astype(int) // step.astype(int)
-        outcome[place] = source.outcome[keep]
-        if source.engagement is not None:
-            engagement[place] = source.engagement[keep]
-    known = now.engagement is not None and bool(np.isfinite(engagement).any())
-    return replace(then, dates=dates, outcome=outcome, engagement=engagement if known else None, posts=None)
+    dates = np.arange(then.dates[0], plan.end, np.timedelta64(DAYS[plan.design.every], "D"))
+    laid: dict[str, Any] = {name: now.on(dates, name) for name in ("outcome", "engagement", "posts")}
+    laid["outcome"][: len(then)] = then.outcome
+    if then.engagement is not None:
+        laid["engagement"][: len(then)] = then.engagement
+    laid |= {name: None for name in laid if getattr(now, name) is None or np.isnan(laid[name]).all()}
+    return replace(then, dates=dates, **laid)
 
 
 def _window(
@@ -514,13 +511,9 @@ def registration(digest: str, wagered: str, deposited: str | None, *, expected: 
 
 
 def _cautions(
-    plan: PausePlan,
-    shops: tuple[Series, ...],
-    joined: tuple[Series, ...],
-    windows: tuple[tuple[Window, int], ...],
-    periods: int,
+    plan: PausePlan, shops: tuple[Series, ...], joined: tuple[Series, ...], lost: int, periods: int
 ) -> list[Doubt]:
-    counts = {"missing": sum(count for _, count in windows), "at-floor": _next_to_none(plan, joined)}
+    counts = {"missing": lost, "at-floor": _next_to_none(plan, joined)}
     found = [_doubt(code, count, value=count) for code, count in counts.items() if count]
     changed, compared = _changed(plan, shops)
     if compared and changed > 0.5 * compared:
@@ -539,7 +532,7 @@ def _cautions(
         if not 0.1 < ratio < 10:
             shown = (plain(level, ",.0f" if level >= 100 else ".3g") for level in levels)
             found.append(_doubt("level", *shown, value=ratio))
-    missed, known = _missed(plan, shops, periods)
+    missed, known = _missed(plan, joined, periods)
     if known:
         share = missed / known
         found.append(_doubt("compliance", round(missed), known, value=share, raised=share > 0.2))
@@ -568,27 +561,23 @@ def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> int:
 def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
     changed = compared = 0
     for then, now in zip(plan.history, shops, strict=True):
-        _, left, right = np.intersect1d(then.dates, now.dates, return_indices=True)
-        old, new = then.outcome[left], now.outcome[right]
-        both = np.isfinite(old) & np.isfinite(new)
-        compared += int(both.sum())
-        changed += int((np.abs(new - old)[both] > SAME * np.abs(old[both]) + 1e-9).sum())
+        moved = np.abs(now.on(then.dates, "outcome") - then.outcome)
+        compared += int(np.isfinite(moved).sum())
+        changed += int((moved > SAME * np.abs(then.outcome) + 1e-9).sum())
     return changed, compared
 
 
-def _missed(plan: PausePlan, shops: tuple[Series, ...], periods: int) -> tuple[float, int]:
+def _missed(plan: PausePlan, joined: tuple[Series, ...], periods: int) -> tuple[float, int]:
     """Periods that were not as planned, and those of which the posts are known."""
     missed, known = 0.0, 0
-    for then, shop, posting in zip(plan.history, shops, plan.schedule.posting, strict=True):
-        if shop.posts is None:
+    for then, now, posting in zip(plan.history, joined, plan.schedule.posting, strict=True):
+        if now.posts is None:
             continue
-        place = (shop.dates - plan.start).astype(int) // DAYS[plan.design.every]
-        inside = (place >= 0) & (place < min(periods, plan.design.length)) & np.isfinite(shop.posts)
-        posts = np.full(len(posting), np.nan)
-        posts[place[inside]] = shop.posts[inside]
+        posts = now.posts[now.dates >= plan.start][: len(posting)]
+        posts[periods:] = np.nan
         before = posts[posting] if then.posts is None else then.posts
         missed += missed_periods(posts, posting, before, plan.design.block)
-        known += int(inside.sum())
+        known += int(np.isfinite(posts).sum())
     return missed, known
 
 

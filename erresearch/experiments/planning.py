@@ -28,21 +28,23 @@ from erresearch.experiments.designs import (
 )
 from erresearch.experiments.history import (
     DAYS,
-    DEFAULT_WINDOW,
+    Array,
+    Flags,
     Model,
     Series,
-    carry_over,
+    box,
+    calendar_terms,
     day_of,
-    read_series,
-)
-from erresearch.experiments.power_analysis import (
-    approximated,
-    foreseen,
+    filtered,
+    fit_history,
     innovations_of,
+    logged,
     nearest_pairs,
     noises_of,
+    read_series,
 )
-from erresearch.experiments.randomisation import first_plan
+from erresearch.experiments.randomisation import first_plan, foreseen
+from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS, Freq
 
 #: The shortest block that is nearly as good as the best leaves room for more pairs.
@@ -137,7 +139,7 @@ def plan_experiment(
     """
     blocks = block if isinstance(block, Blocks) else Blocks(block)
     asked = _Asked(outcome, entity, design, blocks, lags, weeks, delta, cost, start)
-    return _planned(history, asked, foreseen)
+    return _planned(history, asked)
 
 
 def quick_plan(history: Any) -> PausePlan:
@@ -156,7 +158,7 @@ def quick_plan(history: Any) -> PausePlan:
     --------
     plan_experiment : The whole plan.
     """
-    return _planned(history, _Asked(), approximated)
+    return _planned(history, _Asked(), quick=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class _Asked:
     start: str | None = None
 
 
-def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePlan:
+def _planned(history: Any, asked: _Asked, *, quick: bool = False) -> PausePlan:
     delta, weeks = asked.delta, asked.weeks
     if not (isinstance(delta, Real) and 0 < delta < 1):
         raise DesignError("`delta` must be a share between 0 and 1", got=repr(delta), fix="use 0.05 for 5 %")
@@ -193,7 +195,7 @@ def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePla
     window = known.lags if known else asked.lags or _window(shops, reasons)
 
     def foresee(tried: PauseDesign) -> Power:
-        return way(tried, noises, delta, seed_of(shops, tried))
+        return foreseen(tried, noises, delta, seed_of(shops, tried), quick=quick)
 
     blocks: tuple[tuple[int, float], ...] = ()
     if known is None and kind == "time":
@@ -221,7 +223,7 @@ def _planned(history: Any, asked: _Asked, way: Callable[..., Power]) -> PausePla
     complete = shaped(chosen.weeks)
     schedule = _schedule(complete, shops, asked.start)
     if kind == "time":
-        late = way(complete, noises, delta, seed_of(shops, complete), truth=complete.longer)
+        late = foreseen(complete, noises, delta, seed_of(shops, complete), truth=complete.longer, quick=quick)
         reasons.append(_if_longer(complete, late))
     return PausePlan(
         design=complete,
@@ -265,7 +267,7 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
         own = matched(shops) if kind == "shops" else shops
         design = _designed(kind, own, layout, asked.lags or DEFAULT_WINDOW[every], weeks)
         noises = noises_of(own, in_pairs=kind == "shops")
-        tried[kind] = approximated(design, noises, asked.delta, seed_of(own, design)).detectable
+        tried[kind] = foreseen(design, noises, asked.delta, seed_of(own, design), quick=True).detectable
     reasons.append(
         f"{Count(len(shops)):shop}: with pauses in time, by a draw of each one's own, {Count(weeks):week} would find "
         f"about {share_lost(tried['time'])} four times in five; with one shop of each pair that stops for good,"
@@ -469,3 +471,120 @@ def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...], schedule: Sc
     if len(shops[0]) * DAYS[shops[0].every] < 347:
         said.append("The history is shorter than a year, so the season is not taken out.")
     return said
+
+
+def wrong_blocks(plan: PausePlan) -> Table:
+    """Show what a wrong length of the block costs.
+
+    Parameters
+    ----------
+    plan : PausePlan
+        In time; its lags are those that it declares.
+
+    Returns
+    -------
+    Table
+        For each length of a block, and each last period at which posting may really work, the effect that so many weeks
+        would find four times in five; "none" where it would be more than half of the outcome.
+
+    See Also
+    --------
+    plan_experiment : Chooses the length.
+
+    Examples
+    --------
+    >>> from erresearch.experiments import plan_experiment
+    >>> from erresearch.worlds import simulate_shop
+    >>> plan = plan_experiment(simulate_shop("nothing", days=728, rng=1), weeks=12, block=7, lags=(1, 7))
+    >>> wrong_blocks(plan).columns[:3]
+    ('block of days', 'works to day 3', 'works to day 7')
+    """
+    design, noises = plan.design, noises_of(plan.history)
+    lags = {last: (first, last) for first, last in (*WINDOWS[design.every], design.lags, design.longer)}
+    rows: list[list[str | float]] = []
+    for block, _ in plan.blocks:
+        groups = max(design.length // (2 * block), fewest_groups(2, len(noises)))
+        tried = replace(design, block=block, groups=groups, size=2, washout=0)
+        ways = (
+            foreseen(tried, noises, plan.delta, plan.seed, truth=lags[last], quick=True)
+            for last in sorted(lags)
+        )
+        found = [way.detectable for way in ways]
+        rows.append([block, *(share_lost(one if one <= BELIEVABLE else math.inf) for one in found)])
+    unit = PERIODS[design.every].one
+    return Table.of((f"block of {unit}s", *(f"works to {unit} {last}" for last in sorted(lags))), rows)
+
+
+#: Windows of the response that are compared, and the one that is taken unless the past tells of a longer one.
+WINDOWS: Final = {
+    "D": ((1, 3), (1, 7), (1, 14), (1, 21), (1, 28)),
+    "W": ((0, 0), (1, 1), (0, 1), (0, 2), (0, 3)),
+}
+DEFAULT_WINDOW: Final = {"D": (1, 14), "W": (0, 2)}
+#: Fall in −2 log likelihood that a window must bring to be believed (the 1 % point of χ² with 1 degree).
+BELIEVED: Final = 6.63
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOver:
+    """Which window of the response fits the past, and by how much.
+
+    Parameters
+    ----------
+    window : tuple of int
+        First and last lag.
+    gain : float
+        Fall in −2 log likelihood against no response.
+    believed : bool
+        Whether that is beyond what chance brings.
+    """
+
+    window: tuple[int, int]
+    gain: float
+    believed: bool
+
+
+def carry_over(shop: Series) -> CarryOver:
+    """Find how long reactions go with the outcome, from the past alone.
+
+    The outcome is regressed on log(B + .3 m), B the mean engagement over a window of lags and m its median, with the
+    calendar terms and filtered by the memory of the noise. The past may be confounded, so this chooses a length of
+    blocks and never an effect.
+
+    Examples
+    --------
+    >>> days = np.arange("2024-01-01", "2025-01-01", dtype="datetime64[D]")
+    >>> shop = Series(entity="a", every="D", dates=days, outcome=np.exp(np.sin(np.arange(366.0))))
+    >>> carry_over(shop).window, carry_over(shop).believed
+    ((1, 14), False)
+    """
+    unknown = CarryOver(DEFAULT_WINDOW[shop.every], 0.0, False)
+    if shop.engagement is None or np.isnan(shop.engagement).mean() > 0.1:
+        return unknown
+    model = fit_history(shop)
+    longest = WINDOWS[shop.every][-1][1]
+    reactions = np.nan_to_num(shop.engagement, nan=float(np.nanmedian(shop.engagement)))
+    y = logged(shop.outcome, model.floor)
+    X = calendar_terms(shop.dates, len(shop), shop.every)
+    use = np.isfinite(y) & (np.arange(len(y)) >= longest + len(model.memory))
+    y = np.where(np.isfinite(y), y, np.nanmean(y))
+    best = unknown
+    plain_fit = _squares(y, X, model, use)
+    for window in WINDOWS[shop.every]:
+        felt = box(reactions, window)
+        middle = float(np.median(felt[use]))
+        if middle <= 0:
+            continue
+        gain = use.sum() * math.log(
+            plain_fit / _squares(y, np.column_stack([X, np.log(felt + 0.3 * middle)]), model, use)
+        )
+        if gain > best.gain:
+            best = CarryOver(window, float(gain), bool(gain > BELIEVED))
+    return best if best.believed else unknown
+
+
+def _squares(y: Array, X: Array, model: Model, use: Flags) -> float:
+    left, right = filtered(y, model.memory)[use], filtered(X.T, model.memory).T[use]
+    beta, *_ = np.linalg.lstsq(right, left, rcond=None)
+    rest = left - right @ beta
+    return float(rest @ rest)

@@ -1,17 +1,18 @@
-"""Inference by drawing again: estimates, exact p-values, and intervals in closed form."""
+"""Inference by drawing again: exact p-values, intervals in closed form, and what a plan would find."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from erresearch.errors import DesignError
-from erresearch.experiments.designs import PauseDesign, Plans, seed_of
-from erresearch.experiments.history import Array, Dates, Flags, Model, Series, calendar_terms, filtered
+from erresearch.experiments.designs import PauseDesign, Plans, Power, seed_of
+from erresearch.experiments.history import DAYS, Array, Dates, Flags, Model, Series, calendar_terms, filtered
 from erresearch.results import Interval, StudentT
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
@@ -26,25 +27,10 @@ REDRAWS = 999
 
 
 def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator) -> tuple[Plans, bool]:
-    """Draw plans, or go through all of them where they are few.
+    """Draw plans, or go through all of them where they are few, and say which.
 
-    Parameters
-    ----------
-    design : PauseDesign
-        What is drawn.
-    units : int
-        Shops (of a plan in time); pairs of shops otherwise.
-    count : int
-        Plans to draw.
-    rng : numpy.random.Generator
-        Where the draw comes from.
-
-    Returns
-    -------
-    plans : numpy.ndarray of bool, shape (plans, units, members, periods)
-        Members are the two shops of a pair; one in a plan in time.
-    all_of_them : bool
-        Whether these are all possible plans.
+    Units are shops of a plan in time, pairs of shops otherwise. Plans have the shape (plans, units, members, periods);
+    members are the two shops of a pair, one in a plan in time.
 
     Examples
     --------
@@ -77,17 +63,8 @@ def _by_shops(design: PauseDesign, count: int, rng: np.random.Generator) -> Plan
 def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
     """How far a period is from posting as usual: the mean of the plan over the declared lags, less one.
 
-    Parameters
-    ----------
-    plans : numpy.ndarray of bool, shape (..., periods)
-        True where posts are published; before and after the plan they are.
-    lags : tuple of int
-        First and last lag.
-
-    Returns
-    -------
-    numpy.ndarray, shape (..., periods + last lag)
-        0 where nothing was missed, −1 where every post was.
+    Plans are true where posts are published, as they are before and after. The exposure goes on to the last lag behind
+    the plan: 0 where nothing was missed, −1 where every post was.
 
     Examples
     --------
@@ -128,7 +105,7 @@ def redraws(design: PauseDesign, units: int, seed: int) -> tuple[Plans, bool]:
     return draws(design, units, REDRAWS, np.random.default_rng([seed, 1]))
 
 
-def counted(design: PauseDesign) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def counted(design: PauseDesign) -> Flags:
     """Periods that count: not those of the wash-out at the start of each block."""
     at = np.arange(design.length + design.follow_up)
     return (at % design.block >= design.washout) | (at >= design.length)
@@ -168,27 +145,8 @@ class Window:
 def windowed(outcomes: Array, dates: Dates, design: PauseDesign, model: Model, *, history: int) -> Window:
     """Take out of outcomes over history and plan what the calendar explains.
 
-    Parameters
-    ----------
-    outcomes : numpy.ndarray, shape (n, outcomes)
-        History and plan one after the other; nan where missing.
-    dates : numpy.ndarray of datetime64[D], shape (n,)
-        Their periods.
-    design : PauseDesign
-        Where effects live on with the outcome's memory, only the first outcome is filtered.
-    model : Model
-        Memory and noise, from the history alone.
-    history : int
-        Periods before the plan.
-
-    Returns
-    -------
-    Window
-
-    Raises
-    ------
-    DesignError
-        If fewer periods are left than terms.
+    Rows of `outcomes` are the periods of history and plan one after the other, nan where missing; memory and noise come
+    from the history alone. Where effects live on with the outcome's memory, only the first outcome is filtered.
     """
     memory, X = model.memory, calendar_terms(dates, history, design.every)
     known = np.asarray(np.isfinite(outcomes).all(axis=1), dtype=bool)
@@ -251,23 +209,10 @@ class PlanSums:
 def draw_again(
     windows: tuple[Window, ...], exposures: Array, complete: bool, really: Array | None = None
 ) -> PlanSums:
-    """Work out the sums for many plans at once.
+    """Work out the sums for many plans at once, with a window for each unit.
 
-    Parameters
-    ----------
-    windows : tuple of Window
-        One for each unit.
-    exposures : numpy.ndarray, shape (plans, units, members, periods)
-        Of the plan carried out, then of those drawn again. Of two members the difference counts.
-    complete : bool
-        Whether those drawn again are all that there are.
-    really : numpy.ndarray, shape (units, members, periods), optional
-        Exposures at which the effect works, where they are not those of the plan carried out.
-
-    Raises
-    ------
-    DesignError
-        If the plan moves nothing that the terms do not hold.
+    Exposures are those of the plan carried out, then of those drawn again, which are all that there are or not; of two
+    members the difference counts. `really` are those at which the effect works, where they are not the first.
     """
     outcome: Array = np.zeros((len(exposures), windows[0].residual.shape[1]))
     size: Array = np.zeros(len(exposures))
@@ -436,14 +381,7 @@ def ratio_set(sums: PlanSums, level: float) -> tuple[float, Interval]:
     """Effect of the first outcome per unit of the second, with the plan as instrument (Anderson & Rubin 1949).
 
     The set holds every θ for which the test of y − θx by drawing again does not reject, so that it is right where
-    the plan moves x little; it may then have no end.
-
-    Returns
-    -------
-    value : float
-        z′My / z′Mx.
-    hull : Interval
-        Smallest interval that holds the set.
+    the plan moves x little; it may then have no end. Given are z′My / z′Mx, and the smallest interval that holds the set.
 
     Examples
     --------
@@ -480,3 +418,159 @@ def ratio_set(sums: PlanSums, level: float) -> tuple[float, Interval]:
 def _as_extreme(again: Array, own: Array, theta: float) -> int:
     mine = abs(own[0] - theta * own[1])
     return int((np.abs(again[:, 0] - theta * again[:, 1]) >= mine - TIE * max(mine, 1.0)).sum())
+
+
+#: Courses of the noise for each of some plans that could have been drawn, and plans drawn again to judge one.
+COURSES, TRUTHS, AGAIN = 40, 10, 199
+
+
+def foreseen(
+    design: PauseDesign,
+    noises: tuple[Model, ...],
+    delta: float,
+    seed: int,
+    *,
+    truth: tuple[int, int] | None = None,
+    quick: bool = False,
+) -> Power:
+    """Lay placebo plans over the past and add effects to them, or believe a formula.
+
+    Ten of the plans that could have been drawn meet forty courses of the noise each. A course draws periods of the past
+    anew, the same ones for all units: in their own order they lack the slow movements that trend and waves of the year
+    have taken.
+
+    The formula is the mean power of Student's t over forty plans that chance could draw. The noncentrality of each is
+    δ z′Mz₀/√(z′Mz), with one degree of freedom less than pairs (of all shops; a group of four blocks counts as three);
+    the noise is taken for white after its filter, which placebo plans do not have to believe.
+
+    Parameters
+    ----------
+    design : PauseDesign
+        What is tried.
+    noises : tuple of Model
+        One for each unit.
+    delta : float
+        Smallest effect of interest.
+    seed : int
+        For noise and plans.
+    truth : tuple of int, optional
+        Lags at which posting really works (z₀), where they are not those that the design declares (z).
+    quick : bool
+        By the formula: ``placebos`` is 0.
+
+    Returns
+    -------
+    Power
+
+    Examples
+    --------
+    >>> from erresearch.experiments.history import noises_of, read_series
+    >>> from erresearch.worlds import simulate_shop
+    >>> past = read_series(simulate_shop("nothing", days=728, rng=1))
+    >>> design = PauseDesign(kind="time", every="D", block=7, groups=12, lags=(1, 7))
+    >>> power = foreseen(design, noises_of(past), 0.3, seed=1)
+    >>> 0.7 < power.at_delta < 0.85, power.placebos
+    (True, 400)
+    """
+    rng = np.random.default_rng([seed, 2])
+    plans, complete = draws(design, len(noises), COURSES if quick else AGAIN, rng)
+    if quick:
+        plans = plans[rng.permutation(len(plans))[:COURSES]]
+    z = exposure(plans, design.lags)
+    really = _built_up(design, noises, z if truth is None else exposure(plans, truth))
+    windows = empty_windows(noises, design)
+    root = strength(windows, z, really)
+    if quick:
+        effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / np.maximum(root, 1e-9).mean()]
+        return _power(design, len(noises), effects, _by_formula(design, len(noises), effects, root), 0)
+    longest = max(len(noise.innovations) for noise in noises)
+    places = rng.integers(0, longest, (z.shape[-1], COURSES * TRUTHS), dtype=np.int64)
+    windows = tuple(placebo_window(*each, places, rng) for each in zip(windows, noises, strict=True))
+    effects = np.r_[0.0, delta, np.linspace(0.25, 8, 32) / np.sqrt(np.mean(root**2))]
+    real = rng.choice(len(plans), min(TRUTHS, len(plans)), replace=False)
+    found: Array = np.zeros(len(effects))
+    for turn, plan in enumerate(real):
+        own = slice(turn * COURSES, (turn + 1) * COURSES)
+        laid = tuple(replace(window, residual=window.residual[:, own]) for window in windows)
+        order = np.r_[plan, np.delete(np.arange(len(plans)), plan)]
+        sums = draw_again(laid, z[order], False, really[plan])
+        found += _share_found(sums, effects, complete=complete)
+    return _power(design, len(noises), effects, found / len(real), COURSES * len(real))
+
+
+def _by_formula(design: PauseDesign, units: int, effects: Array, root: Array) -> Array:
+    from scipy.special import stdtr, stdtrit
+
+    # draws that are free: of a group of blocks all but one
+    df = design.groups * (design.size - 1) * (units if design.kind == "time" else 1) - 1
+    critical = stdtrit(df, 0.975)
+    shift = effects[:, None] * np.maximum(root, 1e-9)
+    return np.asarray((stdtr(df, shift - critical) + stdtr(df, -shift - critical)).mean(axis=1))
+
+
+def _built_up(design: PauseDesign, noises: tuple[Model, ...], exposures: Array) -> Array:
+    """Where a shop stops for good, what is lost builds up, and no faster than the outcome forgets anything else."""
+    from scipy.linalg import solve_triangular, toeplitz
+
+    if design.kind == "time":
+        return exposures
+    built, periods = np.empty_like(exposures), exposures.shape[-1]
+    for unit, noise in enumerate(noises):
+        weights = np.r_[1, -noise.memory, np.zeros(periods)][:periods]
+        autoregression = toeplitz(weights, np.zeros(periods))
+        lost = (1 - noise.memory.sum()) * exposures[:, unit].reshape(-1, periods).T
+        solved = solve_triangular(autoregression, lost, lower=True)
+        built[:, unit] = solved.T.reshape(exposures[:, unit].shape)
+    return built
+
+
+def _power(design: PauseDesign, units: int, effects: Array, found: Array, placebos: int) -> Power:
+    """The shares found at no effect, at delta, and over a grid, as one row."""
+    enough = np.flatnonzero(np.minimum.accumulate(found[:1:-1])[::-1] >= 0.8)
+    return Power(
+        weeks=math.ceil(design.length * DAYS[design.every] / 7),
+        groups=design.groups,
+        smallest_p=design.reachable(design.length, units),
+        size=float(found[0]),
+        detectable=float(effects[2:][enough[0]]) if len(enough) else math.inf,
+        at_delta=float(found[1]),
+        placebos=placebos,
+    )
+
+
+def empty_windows(noises: tuple[Model, ...], design: PauseDesign) -> tuple[Window, ...]:
+    """The plan's window behind a history as long as each noise's, without an outcome."""
+    keep, ahead = counted(design), design.length + design.follow_up
+    terms = {}
+    for history in {len(noise.innovations) for noise in noises}:
+        dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(history + ahead)
+        terms[history] = calendar_terms(dates, history, design.every).T
+    found = []
+    for noise in noises:
+        history = len(noise.innovations)
+        basis, _ = np.linalg.qr(filtered(terms[history], noise.memory).T)
+        memory = noise.memory[:0] if design.carried else noise.memory
+        found.append(Window(np.zeros((ahead, 1)), basis[history:], keep, memory, noise.sigma, memory[:0]))
+    return tuple(found)
+
+
+def placebo_window(
+    window: Window, noise: Model, places: npt.NDArray[np.int64], rng: np.random.Generator
+) -> Window:
+    """A unit's window with courses of the noise in it, each from these places of the past."""
+    rows = noise.innovations[places % len(noise.innovations)] * window.keep[:, None] / noise.sigma
+    # the history has its own part in what the terms explain: so much of the basis as the plan does not hold
+    weight, axes = np.linalg.eigh(np.eye(window.basis.shape[1]) - window.basis.T @ window.basis)
+    before = axes * np.sqrt(np.maximum(weight, 0.0)) @ rng.standard_normal((len(weight), rows.shape[1]))
+    return replace(window, residual=rows - window.basis @ (before + window.basis.T @ rows))
+
+
+def _share_found(sums: PlanSums, effects: Array, *, complete: bool) -> Array:
+    """For each effect the share of courses with p ≤ .05."""
+    root = np.sqrt(sums.size)
+    score = (sums.outcome / root[:, None])[None] + effects[:, None, None] * (sums.cross[0] / root)[
+        None, :, None
+    ]
+    extreme = (np.abs(score[:, 1:]) >= np.abs(score[:, :1]) - 1e-9).sum(axis=1)
+    p = (1 + extreme) / score.shape[1]
+    return np.asarray((p <= 0.05 + (1e-9 if complete else 0)).mean(axis=1))
