@@ -59,9 +59,7 @@ def series(seed: int = 0, n: int = 300) -> ShopSeries:
     fixed = np.column_stack(
         [*season(np.arange(n), DAYS.year), *(((np.arange(n) % 7) == k) * 1.0 for k in range(6))]
     )
-    return ShopSeries(
-        x=x, y=y, fixed=fixed, happened=np.empty((n, 0)), calendar=DAYS, money=1.0, posts=math.nan
-    )
+    return ShopSeries(x=x, y=y, fixed=fixed, happened=np.empty((n, 0)), calendar=DAYS)
 
 
 def test_every_shift_is_the_regression_of_shifted_columns_and_the_first_is_statsmodels():
@@ -683,7 +681,7 @@ def test_parts_with_more_or_fewer_shifts_are_told_together():
 
     for counts in ((90, 88, 91), (88, 91, 90)):
         before, same, over = map(part, counts)
-        _, nil = reach(before, same, over, (part(90), part(86)), 0.95)
+        _, nil = reach((before, same, over), (part(90), part(86)), 0.95)
         assert 0 < nil < 1
 
 

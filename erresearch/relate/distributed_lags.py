@@ -188,23 +188,10 @@ class ShiftFit:
 
 def window_means(values: np.ndarray, first: int, last: int) -> np.ndarray:
     """Mean of the known values of periods t − last … t − first; nan where less than four fifths are known."""
-    n, known = len(values), np.isfinite(values)
-    total = np.r_[0.0, np.cumsum(np.where(known, values, 0.0))]
-    count = np.r_[0, np.cumsum(known)]
-    low, high = np.arange(n) - last, np.arange(n) - first + 1
-    inside = (low >= 0) & (high <= n)
-    low, high = np.clip(low, 0, n), np.clip(high, 0, n)
-    seen = count[high] - count[low]
-    enough = inside & (seen >= _KNOWN * (last - first + 1))
-    return np.where(enough, (total[high] - total[low]) / np.maximum(seen, 1), np.nan)
-
-
-def _autoregression(residuals: np.ndarray, order: int) -> np.ndarray:
-    from scipy.linalg import solve_toeplitz
-
-    left = residuals - residuals.mean()
-    moments = np.array([left[: len(left) - lag] @ left[lag:] for lag in range(order + 1)])
-    return np.asarray(solve_toeplitz(moments[:order], moments[1:]))
+    length = last - first + 1
+    means = pd.Series(values).rolling(length, min_periods=math.ceil(_KNOWN * length)).mean()
+    means[: length - 1] = math.nan  # the window begins before the first period
+    return means.shift(first).to_numpy()
 
 
 def prewhiten(columns: np.ndarray, memory: np.ndarray) -> np.ndarray:
@@ -220,13 +207,8 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
 
     With Q an orthonormal basis of the filtered fixed columns, X_s the filtered own columns moved by s, the coefficients
     at s are (X₀ᵀX₀ − A_sᵀA_s)⁻¹ X_sᵀMy with A_s = QᵀX_s and M = I − QQᵀ; X_sᵀMy and A_s are circular correlations.
-
-    Raises
-    ------
-    DesignError
-        Too few rows, or columns of x that the fixed ones explain.
     """
-    from scipy import fft
+    from scipy import fft, linalg
 
     whole = np.isfinite(own).all(axis=1)
     inside = np.flatnonzero(whole)
@@ -244,10 +226,12 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     own = np.where(np.isfinite(own), own, np.nanmean(own, axis=0))
     both = np.column_stack([own, fixed])
     beta = np.linalg.lstsq(both[~holes], y[~holes], rcond=None)[0]
-    memory = np.zeros(calendar.memory)
     for _ in range(2):
         full = np.where(holes, both @ beta, y)
-        memory = _autoregression(full - both @ beta, calendar.memory)
+        left = full - both @ beta
+        left -= left.mean()
+        moments = [left[: len(left) - lag] @ left[lag:] for lag in range(calendar.memory + 1)]
+        memory = linalg.solve_toeplitz(moments[:-1], moments[1:])
         beta = np.linalg.lstsq(prewhiten(both, memory), prewhiten(full, memory), rcond=None)[0]
     full = prewhiten(np.where(holes, both @ beta, y), memory)
     filtered = prewhiten(both, memory)
@@ -296,8 +280,6 @@ class ShopSeries:
         Declared events with their leads and lags.
     calendar : Windows
         Days, or weeks.
-    money, posts : float
-        Revenue and posts of a period.
     """
 
     x: np.ndarray
@@ -305,8 +287,6 @@ class ShopSeries:
     fixed: np.ndarray
     happened: np.ndarray
     calendar: Windows
-    money: float
-    posts: float
 
     @cached_property
     def capped(self) -> ShopSeries:
@@ -327,21 +307,21 @@ class ShopSeries:
         share = mean / (mean + self.floor)
         return np.log(mean + self.floor), float(np.nanmean(share))
 
-    def fit(self, *windows: tuple[int, int], events: bool = True) -> tuple[ShiftFit, np.ndarray]:
+    def fit(self, *windows: tuple[int, int]) -> tuple[ShiftFit, np.ndarray]:
         """The model with these windows and the same period, and what its coefficients are as elasticities."""
         made = [self.column(*window) for window in (*windows, (0, 0))]
-        fixed = np.column_stack([self.fixed, self.happened]) if events else self.fixed
+        fixed = np.column_stack([self.fixed, self.happened])
         fitted = fit_shifts(self.y, np.column_stack([column for column, _ in made]), fixed, self.calendar)
         return fitted, np.array([share for _, share in made])
 
-    def movement(self, *, events: bool = True) -> tuple[Drawn, ...]:
+    def movement(self) -> tuple[Drawn, ...]:
         """Before, the same period beside finer windows and beside the box, after, and before less after."""
         shape = self.calendar
-        fitted, share = self.fit(shape.box, events=events)
+        fitted, share = self.fit(shape.box)
         before, beside = (fitted.pick(one, 1 / share[0]) for one in ([share[0], 0], [0, share[1]]))
-        fitted, share = self.fit(*shape.close, events=events)
+        fitted, share = self.fit(*shape.close)
         same = fitted.pick([0] * len(shape.close) + [share[-1]], 1 / share[0])
-        fitted, share = self.fit(shape.box, shape.ahead, events=events)
+        fitted, share = self.fit(shape.box, shape.ahead)
         unit = 1 / share[0]
         return (
             before,
@@ -372,22 +352,18 @@ class ShopSeries:
 
 
 def reach(
-    before: Drawn,
-    same: Drawn,
-    over: Drawn,
-    capped: Sequence[Drawn],
-    level: float,
-    *,
-    more: float = 1.0,
+    moved: Sequence[Drawn], capped: Sequence[Drawn], level: float, *, more: float = 1.0
 ) -> tuple[float, float]:
-    """Least effect that is *supported* four times in five, and least δ that holds a nil as often.
+    """Least effect that is *supported* four times in five, and least δ that holds a nil as often, from both movements.
 
     Each shift of the shop's own noise stands for one draw. An effect widens the placebo, because a shifted x then meets
     the echo of the true one; more data narrow all of it by the root of their number.
     """
+    before, same, *_, over = moved
+    nils = (before, same, *capped[:2])
     narrower = 1 / math.sqrt(more)
     factor = StudentT(0.0, 1.0, before.df * more ** (2 / 3)).critical(level)
-    shifts = min(len(part.noise) for part in (before, same, over, capped[0], capped[1]))
+    shifts = min(len(part.noise) for part in (*nils, over))
     planted = np.geomspace(0.01, 3.0, 120)
     found = np.ones((len(planted), shifts), dtype=bool)
     for part in (before, over):
@@ -396,8 +372,7 @@ def reach(
         found &= planted[:, None] + narrower * part.noise[:shifts] > half[:, None]
     often = np.flatnonzero(found.mean(axis=1) >= _OFTEN)
     widest = [
-        narrower * (np.abs(part.noise[:shifts]) + factor * np.sqrt(np.mean(part.noise**2)))
-        for part in (before, same, capped[0], capped[1])
+        narrower * (np.abs(part.noise[:shifts]) + factor * np.sqrt(np.mean(part.noise**2))) for part in nils
     ]
     nil = float(np.quantile(np.max(widest, axis=0), _OFTEN))
     return float(planted[often[0]]) if len(often) else math.inf, nil
@@ -420,24 +395,18 @@ def event_lags(
     columns = [np.empty((rows, 0))]
     for values, passes in happened.values():
         n = len(values)
-        padded = np.r_[np.zeros(n), values, np.zeros(n)]
-
-        def moved(lag: int, padded: np.ndarray = padded, n: int = n) -> np.ndarray:
-            return padded[n - lag : 2 * n - lag]
-
-        columns += [moved(lag) for lag in singly] if passes else [values]
-        if passes:
-            columns += [np.sum([moved(lag) for lag in range(a, b + 1)], axis=0) for a, b in windows]
+        padded = np.pad(values, n)
+        moved = {lag: padded[n - lag : 2 * n - lag] for lag in range(-n, n + 1)} if passes else {0: values}
+        columns += [moved[lag] for lag in (singly if passes else (0,))]
+        columns += [np.sum([moved[lag] for lag in range(a, b + 1)], axis=0) for a, b in windows if passes]
     return np.column_stack(columns)
 
 
 def weekly_means(values: np.ndarray) -> np.ndarray:
     """Means of whole weeks, of those days that are known."""
-    weeks = len(values) // 7
-    cut = values[: 7 * weeks].reshape(weeks, 7, *values.shape[1:])
-    known = np.isfinite(cut)
-    total = np.where(known, cut, 0.0).sum(axis=1)
-    return np.where(known.any(axis=1), total / np.maximum(known.sum(axis=1), 1), np.nan)
+    days = len(values) - len(values) % 7
+    means = pd.DataFrame(values[:days]).groupby(np.arange(days) // 7).mean()
+    return means.to_numpy().reshape(days // 7, *values.shape[1:])
 
 
 def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
@@ -474,10 +443,6 @@ def runs(flags: np.ndarray, least: int) -> np.ndarray:
     return out
 
 
-#: Share of the whole with times a usual one, and times alone, above which one figure is named.
-_MUCH: Final = (0.1, 10)
-_MANY_TIMES: Final = 20
-
 #: What is counted and goes on, and what to do about it.
 _COUNTED: Final = {
     "outside": "days before or after those that both files cover are left out; bring both files for them to use them",
@@ -507,30 +472,22 @@ def far_out(share: Any, times: Any) -> Any:
     >>> far_out(0.2, 11), far_out(0.2, 4), far_out(0.02, 21)
     (True, False, True)
     """
-    much, beside = _MUCH
-    return (times > _MANY_TIMES) | ((share > much) & (times > beside))
+    return (times > 20) | ((share > 0.1) & (times > 10))
 
 
-class Cautions:
-    """Counted cautions, in their order."""
+def counted(code: str, count: int) -> list[Doubt]:
+    """A caution with its count, where there is anything to count."""
+    text = f"{count:,} {_COUNTED[code]}"
+    return [Doubt(code.replace("-", " "), text, float(count), True, code)] if count else []
 
-    def __init__(self) -> None:
-        self.doubts: tuple[Doubt, ...] = ()
 
-    def count(self, code: str, count: int) -> None:
-        """Say how many, where there are any."""
-        if count:
-            text = f"{count:,} {_COUNTED[code]}"
-            self.doubts += (Doubt(code.replace("-", " "), text, float(count), True, code),)
-
-    def one_day(self, days: Any, revenue: np.ndarray, name: str) -> None:
-        """Name the day that carries the money; it counts all the same."""
-        best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
-        share, times = float(revenue[best] / np.nansum(revenue)), float(revenue[best] / usual)
-        if far_out(share, times):
-            held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
-            text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
-            self.doubts += (Doubt("one day", text, share, True, "one-day"),)
+def one_day(days: Any, revenue: np.ndarray, name: str) -> list[Doubt]:
+    """Name the day that carries the money; it counts all the same."""
+    best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
+    share, times = float(revenue[best] / np.nansum(revenue)), float(revenue[best] / usual)
+    held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
+    text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
+    return [Doubt("one day", text, share, True, "one-day")] if far_out(share, times) else []
 
 
 def cosine_covariance(

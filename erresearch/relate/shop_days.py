@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,12 @@ from erresearch.relate.distributed_lags import (
     DAYS,
     SHORTEST,
     WEEKS,
-    Cautions,
     Drawn,
     ShopSeries,
     closed_days,
+    counted,
     event_lags,
+    one_day,
     over_four_weeks,
     reach,
     runs,
@@ -32,7 +34,7 @@ from erresearch.relate.distributed_lags import (
     weighted_sum,
     whole_calendar,
 )
-from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
+from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Shown
 from erresearch.results.estimates import check_level
 from erresearch.schema.vocabulary import EVENT
 
@@ -149,7 +151,7 @@ def daily_response(
             fix="use precedence, which judges many shops together",
         )
     shops = {
-        name: _Prepared.of(
+        str(name): _prepare(
             rows if by is None else rows[rows[by] == name],
             counted,
             y,
@@ -159,15 +161,20 @@ def daily_response(
         )
         for name in names
     }
-    currency = currency or str(getattr(days, "attrs", {}).get("currency") or "")
     happened = ", ".join(name.removeprefix(EVENT) for name in kinds)
-    held = f", controls {', '.join(controls)}" * bool(controls) + f", events {happened}" * bool(kinds)
-    about = _About(x, y, level, currency, told, held)
-    found = {name: _response([shop], about) for name, shop in shops.items()}
+    respond = partial(
+        _response,
+        x=x,
+        y=y,
+        level=level,
+        currency=currency or str(getattr(days, "attrs", {}).get("currency") or ""),
+        held=f", controls {', '.join(controls)}" * bool(controls) + f", events {happened}" * bool(kinds),
+        told=told,
+    )
+    found = {name: respond([shop]) for name, shop in shops.items()}
     if len(found) == 1:
         return next(iter(found.values()))
-    together = _response(list(shops.values()), about)
-    return replace(together, shops={str(name): one for name, one in found.items()})
+    return replace(respond(list(shops.values())), shops=found)
 
 
 def _asked(
@@ -189,26 +196,12 @@ def _asked(
     return _table(days, wanted, time, by), counted
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What the columns are called, and what is said of all shops."""
-
-    x: str
-    y: str
-    level: float
-    currency: str
-    cautions: tuple[Doubt, ...]
-    held: str
-
-
 _LATE: Final = Doubt(
     "late reactions",
     "booked on the day of the post, whenever they came: counts of the first 24 hours could not follow a purchase",
     raised=True,
     code="late-reactions",
 )
-
-
 _UNDECLARED: Final = Doubt(
     "events",
     "promotions, prices, holidays and stock-outs were not declared",
@@ -257,77 +250,61 @@ def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.D
     return rows.sort_values([*([by] if by else []), time], ignore_index=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Prepared:
-    """A shop's days and weeks, whether there are events, the days covered, and what had to be said about them."""
+class _Prepared(NamedTuple):
+    """A shop's days and weeks, revenue and posts of a day, the days covered, and what had to be said about them."""
 
     days: ShopSeries
     weeks: ShopSeries
-    declared: bool
+    money: float
+    posts: float
     first: str
     last: str
     cautions: tuple[Doubt, ...]
 
-    @classmethod
-    def of(
-        cls,
-        rows: pd.DataFrame,
-        x: str,
-        y: str,
-        *,
-        time: str,
-        controls: Sequence[str],
-        kinds: Mapping[str, str],
-    ) -> _Prepared:
-        """Lay a shop's rows on a whole calendar.
 
-        Raises
-        ------
-        DataError, DesignError
-            As :func:`daily_response` says.
-        """
-        said = Cautions()
-        table, reactions, revenue, weekday = _known_days(whole_calendar(rows, time), x, y, said)
-        half = _half_an_order(table, revenue)
-        held = _held(table, controls, said)
-        happened = _happened(table, kinds, said)
-        days, weeks = len(table), len(table) // 7
-        same = [(weekday == day) * 1.0 for day in range(6)]
-        logged = np.log(np.where(revenue > 0, revenue, np.where(revenue == 0, half, np.nan)))
-        shared = {
-            "money": float(np.nanmean(revenue)),
-            "posts": float(np.nanmean(table["posts"].to_numpy())) if "posts" in table else math.nan,
-        }
-        daily = ShopSeries(
-            x=reactions,
-            y=logged,
-            fixed=np.column_stack([*season(np.arange(days), DAYS.year), *same, *held.T]),
-            happened=event_lags(happened, days, range(-3, 4), ((4, 7), (8, 14), (15, 21))),
-            calendar=DAYS,
-            **shared,
-        )
-        by_week = {name: (weekly_means(column), passes) for name, (column, passes) in happened.items()}
-        weekly = ShopSeries(
-            x=weekly_means(reactions),
-            y=np.log(np.maximum(weekly_means(revenue), half / 7)),
-            fixed=np.column_stack([*season(np.arange(weeks), WEEKS.year), *weekly_means(held).T]),
-            happened=event_lags(by_week, weeks, range(-1, 2), ()),
-            calendar=WEEKS,
-            **shared,
-        )
-        return cls(
-            days=daily,
-            weeks=weekly,
-            declared=bool(happened),
-            first=f"{table.index[0]:%Y-%m-%d}",
-            last=f"{table.index[-1]:%Y-%m-%d}",
-            cautions=said.doubts,
-        )
+def _prepare(
+    rows: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    time: str,
+    controls: Sequence[str],
+    kinds: Mapping[str, str],
+) -> _Prepared:
+    """Lay a shop's rows on a whole calendar."""
+    table, reactions, revenue, weekday, known = _known_days(whole_calendar(rows, time), x, y)
+    # half an average order; where orders are not counted, half of what a poor day takes
+    orders = float(np.nansum(table["orders"].to_numpy())) if "orders" in table else 0.0
+    least = np.nansum(revenue) / orders if orders > 0 else np.quantile(revenue[revenue > 0], 0.1)
+    half = float(least) / 2
+    held, filled = _held(table, controls)
+    happened, merged = _happened(table, kinds)
+    days, weeks = len(table), len(table) // 7
+    same = [(weekday == day) * 1.0 for day in range(6)]
+    daily = ShopSeries(
+        x=reactions,
+        y=np.log(np.where(revenue > 0, revenue, np.where(revenue == 0, half, np.nan))),
+        fixed=np.column_stack([*season(np.arange(days), DAYS.year), *same, *held.T]),
+        happened=event_lags(happened, days, range(-3, 4), ((4, 7), (8, 14), (15, 21))),
+        calendar=DAYS,
+    )
+    by_week = {name: (weekly_means(column), passes) for name, (column, passes) in happened.items()}
+    weekly = ShopSeries(
+        x=weekly_means(reactions),
+        y=np.log(np.maximum(weekly_means(revenue), half / 7)),
+        fixed=np.column_stack([*season(np.arange(weeks), WEEKS.year), *weekly_means(held).T]),
+        happened=event_lags(by_week, weeks, range(-1, 2), ()),
+        calendar=WEEKS,
+    )
+    money, first, last = float(np.nanmean(revenue)), table.index[0], table.index[-1]
+    posts = float(np.nanmean(table["posts"].to_numpy())) if "posts" in table else math.nan
+    cautions = (*known, *filled, *merged)
+    return _Prepared(daily, weekly, money, posts, f"{first:%Y-%m-%d}", f"{last:%Y-%m-%d}", cautions)
 
 
 def _known_days(
-    table: pd.DataFrame, x: str, y: str, said: Cautions
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    table: pd.DataFrame, x: str, y: str
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, list[Doubt]]:
     """The stretch that has both x and y, both of them, and weekdays; revenue of closed days is not known."""
     reactions, revenue = _numbers_of(table, x, y)
     both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
@@ -340,22 +317,21 @@ def _known_days(
             allowed=f"{SHORTEST} or more",
             fix="bring a longer past",
         )
-    said.count("outside", len(table) - days)
+    said = counted("outside", len(table) - days)
     table = table[first : last + 1]
     reactions, revenue = reactions[first : last + 1], revenue[first : last + 1]
     weekday = np.asarray(pd.DatetimeIndex(table.index).day_of_week)
     closed = closed_days(revenue, weekday)
-    said.count("closed", int(closed.sum()))
     unknown = ~np.isfinite(reactions) | (~np.isfinite(revenue) & ~closed)
     _refuse_missing(
         f"{x} or {y}",
         unknown,
         "where nothing was posted or sold, or keep only the days that both files cover",
     )
-    said.count("missing", int(unknown.sum()))
-    said.count("negative", int((revenue < 0).sum()))
+    for code, flags in (("closed", closed), ("missing", unknown), ("negative", revenue < 0)):
+        said += counted(code, int(flags.sum()))
     revenue = np.where(closed, np.nan, np.maximum(revenue, 0.0))
-    said.one_day(table.index, revenue, y)
+    said += one_day(table.index, revenue, y)
     empty = float(np.mean(revenue[np.isfinite(revenue)] == 0))
     if empty > _MOST_EMPTY:
         raise DataError(
@@ -371,12 +347,11 @@ def _known_days(
             got=f"{Count(len(reactions)):day}",
             fix="name the column that counts what each day's posts brought",
         )
-    posted_at = table["posts"].to_numpy() > 0 if "posts" in table else np.zeros(len(table), dtype=bool)
-    said.count("silent", int(runs((reactions == 0) & ~posted_at, 28).sum()))  # four weeks
+    idle = (reactions == 0) & ~(table["posts"].to_numpy() > 0 if "posts" in table else False)
+    said += counted("silent", int(runs(idle, 28).sum()))  # four weeks
     posted = weekday[reactions > 0]
-    if len(set(posted)) == 1:
-        said.count("one-weekday", len(posted))
-    return table, reactions, revenue, weekday
+    said += counted("one-weekday", len(posted) * (len(set(posted)) == 1))
+    return table, reactions, revenue, weekday, said
 
 
 def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
@@ -390,13 +365,7 @@ def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
 
 
 def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reactions and revenue; days on which nothing was posted have no reactions.
-
-    Raises
-    ------
-    DataError
-        If reactions are negative or never there, or one of both is not finite.
-    """
+    """Reactions and revenue; days on which nothing was posted have no reactions."""
     reactions, revenue = (table[name].to_numpy(dtype=float).copy() for name in (x, y))
     if "posts" in table:
         reactions[(table["posts"].to_numpy() == 0) & np.isnan(reactions)] = 0.0
@@ -420,61 +389,53 @@ def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.nda
     return reactions, revenue
 
 
-def _half_an_order(table: pd.DataFrame, revenue: np.ndarray) -> float:
-    """Half an average order; where orders are not counted, half of what a poor day takes."""
-    sold = revenue[revenue > 0]
-    if "orders" in table and (count := float(np.nansum(table["orders"].to_numpy()))) > 0:
-        return float(np.nansum(revenue)) / count / 2
-    return float(np.quantile(sold, 0.1)) / 2
-
-
-def _held(table: pd.DataFrame, controls: Sequence[str], said: Cautions) -> np.ndarray:
-    """Each control today and over the week before, by its logarithm where it has no sign.
-
-    Raises
-    ------
-    DataError
-        If a control is missing on more than a tenth of the days.
-    """
-    columns = []
+def _held(table: pd.DataFrame, controls: Sequence[str]) -> tuple[np.ndarray, list[Doubt]]:
+    """Each control today and over the week before, by its logarithm where it has no sign."""
+    columns: list[np.ndarray] = []
+    said: list[Doubt] = []
     for name in controls:
         values = table[name].to_numpy(dtype=float)
         missing = ~np.isfinite(values)
         if missing.all():
-            said.count("unknown-control", 1)
+            said += counted("unknown-control", 1)
             continue
         _refuse_missing(f"`{name}`", missing, "where there was none")
-        said.count("control-missing", int(missing.sum()))
+        said += counted("control-missing", int(missing.sum()))
         values = np.where(missing, np.nanmean(values), values)
         if np.ptp(values) == 0:
-            said.count("constant-control", 1)
+            said += counted("constant-control", 1)
             continue
         floor = 0.1 * float(np.mean(values))
         last_week = np.r_[values[0], [np.mean(values[max(t - 7, 0) : t]) for t in range(1, len(values))]]
         scale = np.log if floor > 0 and values.min() >= 0 else np.asarray
         columns += [scale(values + floor), scale(last_week + floor)]
-    return np.column_stack(columns) if columns else np.empty((len(table), 0))
+    return np.column_stack(columns) if columns else np.empty((len(table), 0)), said
 
 
 def _happened(
-    table: pd.DataFrame, kinds: Mapping[str, str], said: Cautions
-) -> dict[str, tuple[np.ndarray, bool]]:
+    table: pd.DataFrame, kinds: Mapping[str, str]
+) -> tuple[dict[str, tuple[np.ndarray, bool]], list[Doubt]]:
     """Columns of events by name, and whether each passes; where they are too many, those that pass share one."""
-    found = {
-        name: (table[name].fillna(0.0).to_numpy(dtype=float), kind == "pulse") for name, kind in kinds.items()
-    }
-    found = {name: (column, passes) for name, (column, passes) in found.items() if np.ptp(column) > 0}
+    columns = {name: table[name].fillna(0.0).to_numpy(dtype=float) for name in kinds}
+    found = {name: (column, kinds[name] == "pulse") for name, column in columns.items() if np.ptp(column) > 0}
     pulses = [name for name, (_, passes) in found.items() if passes]
-    if len(pulses) > max(1, len(table) // 100):
-        said.count("events-merged", len(pulses))
-        shared = np.max([found.pop(name)[0] for name in pulses], axis=0)
-        found["events"] = (shared, True)
-    return found
+    if len(pulses) <= max(1, len(table) // 100):
+        return found, []
+    shared = np.max([found.pop(name)[0] for name in pulses], axis=0)
+    return found | {"events": (shared, True)}, counted("events-merged", len(pulses))
 
 
-def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
+def _response(
+    shops: Sequence[_Prepared],
+    *,
+    x: str,
+    y: str,
+    level: float,
+    currency: str,
+    held: str,
+    told: tuple[Doubt, ...],
+) -> DailyResponse:
     """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
-    level = about.level
     moved = [shop.days.movement() for shop in shops]
     precision = np.array([1 / each[0].se ** 2 for each in moved])
     weights = [float(each) for each in precision / precision.sum()]
@@ -484,15 +445,27 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         rows = [sum(part.rows for part in each) for each in zip(*parts, strict=True)]
         return [replace(one, rows=n, shops=len(shops)) for one, n in zip(sums, rows, strict=True)]
 
-    before, same, beside, after, over = pooled(moved)
+    before, same, beside, after, over = movement = pooled(moved)
     capped = pooled([shop.days.capped.movement() for shop in shops])
-    plain_bands = pooled([shop.days.bands() for shop in shops])
-    capped_bands = pooled([shop.days.capped.bands() for shop in shops])
-    x, y = about.x, about.y
-    ladder, four_weeks = over_four_weeks(plain_bands, capped_bands, x, y, level)
-    forward, contemporaneous = _moves(before, same, beside, about)
+    bands = pooled([shop.days.bands() for shop in shops])
+    ladder, four_weeks = over_four_weeks(
+        bands, pooled([shop.days.capped.bands() for shop in shops]), x, y, level
+    )
+    forward = before.estimate(f"{x} before {y}", level)
+    dip = beside.estimate(f"{x} with {y}", level)
+    # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
+    dips = forward.interval.high < 0 < dip.interval.low
+    contemporaneous = dip if dips else same.estimate(f"{x} with {y}", level)
+    forward = replace(forward, method=forward.method + held)
     lead = after.estimate(f"{x} after {y} (placebo)", level)
-    worth, per_post = _worth(replace(four_weeks, unit=about.currency), shops, x)
+    # what one more reaction goes with in revenue, and one more post where posts are counted
+    size = replace(four_weeks, unit=currency)
+    name = x.removesuffix("_24h")
+    one = "reaction" if name == "engagement" else name.removesuffix("s")
+    money, posts = sum(shop.money for shop in shops), sum(shop.posts for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    worth = size.transformed(f"one more {one}", factor=money / reactions)
+    per_post = size.transformed("one more usual post", factor=money / posts) if posts > 0 else None
     order = Precedence(
         x=f"log {x}",
         y=f"log {y}",
@@ -526,60 +499,34 @@ def _response(shops: Sequence[_Prepared], about: _About) -> DailyResponse:
         ),
         worth=worth,
         per_post=per_post,
-        shown=tuple(_shown(shops, pooled, (before, same, over), capped, level)),
-        cautions=(*about.cautions, *(doubt for shop in shops for doubt in shop.cautions)),
+        shown=tuple(_shown(shops, pooled, movement, capped, level)),
+        cautions=(*told, *(doubt for shop in shops for doubt in shop.cautions)),
         first=min(shop.first for shop in shops),
         last=max(shop.last for shop in shops),
     )
 
 
-def _moves(before: Drawn, same: Drawn, beside: Drawn, about: _About) -> tuple[Estimate, Estimate]:
-    """What comes before, and what of the same day."""
-    x, y = about.x, about.y
-    forward = before.estimate(f"{x} before {y}", about.level)
-    dip = beside.estimate(f"{x} with {y}", about.level)
-    # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
-    dips = forward.interval.high < 0 < dip.interval.low
-    now = dip if dips else same.estimate(f"{x} with {y}", about.level)
-    return replace(forward, method=forward.method + about.held), now
-
-
-def _worth(size: Estimate, shops: Sequence[_Prepared], x: str) -> tuple[Estimate, Estimate | None]:
-    """What one more reaction goes with in revenue, and one more post where posts are counted."""
-    money = sum(shop.days.money for shop in shops)
-    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
-    posts = sum(shop.days.posts for shop in shops)
-    per_post = size.transformed("one more usual post", factor=money / posts) if posts > 0 else None
-    return size.transformed(f"one more {_singular(x)}", factor=money / reactions), per_post
-
-
-def _singular(name: str) -> str:
-    """What one of them is called."""
-    name = name.removesuffix("_24h")
-    return "reaction" if name == "engagement" else name.removesuffix("s")
-
-
 def _shown(
     shops: Sequence[_Prepared],
-    pooled: Any,
-    own: tuple[Drawn, Drawn, Drawn],
-    capped: Sequence[Drawn],
+    pooled: Callable[[Sequence[Sequence[Drawn]]], list[Drawn]],
+    moved: list[Drawn],
+    capped: list[Drawn],
     level: float,
 ) -> Iterator[Shown]:
     """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
-    before, same, over = own
-    yield Shown("as-it-is", before.rows, *reach(before, same, over, capped, level))
-    longer = before.rows + DAYS.year * len(shops)  # of each of them
-    more = longer / before.rows
-    yield Shown("another-year", round(longer), *reach(before, same, over, capped, level, more=more))
-    try:
-        weekly = pooled([shop.weeks.movement() for shop in shops])
-        trimmed = pooled([shop.weeks.capped.movement() for shop in shops])
-    except DesignError:
-        pass  # too few weeks for shifts: nothing could be shown, and nothing is said
-    else:
-        yield Shown("as-weeks", weekly[0].rows, *reach(weekly[0], weekly[1], weekly[4], trimmed, level))
-    if any(shop.declared for shop in shops):
-        bare = pooled([shop.days.movement(events=False) for shop in shops])
-        trimmed = pooled([shop.days.capped.movement(events=False) for shop in shops])
-        yield Shown("without-events", bare[0].rows, *reach(bare[0], bare[1], bare[4], trimmed, level))
+    rows = moved[0].rows
+    longer = rows + DAYS.year * len(shops)  # of each of them
+    yield Shown("as-it-is", rows, *reach(moved, capped, level))
+    yield Shown("another-year", round(longer), *reach(moved, capped, level, more=longer / rows))
+    others: list[tuple[Literal["as-weeks", "without-events"], list[ShopSeries]]]
+    others = [("as-weeks", [shop.weeks for shop in shops])]
+    if any(shop.days.happened.size for shop in shops):
+        bare = [replace(shop.days, happened=shop.days.happened[:, :0]) for shop in shops]
+        others.append(("without-events", bare))
+    for data, each in others:
+        try:
+            moved = pooled([series.movement() for series in each])
+            capped = pooled([series.capped.movement() for series in each])
+        except DesignError:
+            continue  # too few weeks for shifts: nothing could be shown, and nothing is said
+        yield Shown(data, moved[0].rows, *reach(moved, capped, level))
