@@ -138,13 +138,7 @@ def few_accounts(accounts: int) -> tuple[str, ...]:
 
 
 def need_several(model: Scores) -> int:
-    """Number of accounts, refused below 2.
-
-    Raises
-    ------
-    DesignError
-        With fewer than 2 accounts.
-    """
+    """Number of accounts, refused below 2."""
     if model.clusters < 2:
         raise DesignError(
             "a clustered standard error needs at least 2 accounts",
@@ -364,13 +358,7 @@ def enough_draws(level: float) -> int:
 
 
 def check_draws(draws: int, level: float) -> None:
-    """Refuse draws that cannot show the tail of a level.
-
-    Raises
-    ------
-    DesignError
-        Below 20/(1 − level).
-    """
+    """Refuse draws that cannot show the tail of a level: fewer than 20/(1 − level)."""
     least = math.ceil(20 / (1 - check_level(level)) * (1 - 1e-9))
     if draws < least:
         raise DesignError(
@@ -517,11 +505,6 @@ def wild_bootstrap(
     WildBootstrap
         Gives intervals at any level and p-values for any null.
 
-    Raises
-    ------
-    DesignError
-        With fewer than 2 accounts.
-
     Examples
     --------
     >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
@@ -540,54 +523,69 @@ def wild_bootstraps(
     Equal to :func:`wild_bootstrap` of each with the same seed; weights are drawn once, in blocks of bounded size.
     """
     groups, generator = need_several(model), np.random.default_rng(rng)
-    periods = model.periods
-    # scores of everything that is estimated again in each draw (G × (k + T)), and the inverse of their Hessian
-    shared, inverse = model.scores, model.bread
-    if periods is not None:
-        k, length = model.beta.size, len(periods.inverse)
-        shared, inverse = np.hstack([shared, periods.cross[:, :, -1]]), np.zeros((k + length, k + length))
-        inverse[:k, :k], inverse[k:, k:] = model.bread, periods.inverse
+    restricted = [_restricted(model, contrast) for contrast in contrasts]
     numerators, variances = np.empty((len(contrasts), 2, draws)), np.empty((len(contrasts), 3, draws))
-    few = groups <= shared.shape[1] and groups * draws <= 2 * _BLOCK
-    block = draws if few else max(64, _BLOCK // groups)
-    restricted = [_restricted(model, contrast, inverse) for contrast in contrasts]
+    few = not restricted[0][-1].size
+    block = draws if few and groups * draws <= 2 * _BLOCK else max(64, _BLOCK // groups)
     for start in range(0, draws, block):
         weights = cluster_weights(groups, min(block, draws - start), generator)
-        for own in _blocks(len(weights), groups * min(shared.shape)):
-            part = slice(start + own.start, min(start + own.stop, start + len(weights)))
+        for own in _blocks(len(weights), groups**2 if few else 1):
+            part = slice(start + own.start, start + own.start + len(weights[own]))
             for i, pieces in enumerate(restricted):
-                numerators[i, :, part], variances[i, :, part] = _draw(weights[own], shared, pieces)
+                numerators[i, :, part], variances[i, :, part] = _draw(weights[own], pieces)
     return [
-        WildBootstrap(float(contrast @ model.beta), float(np.linalg.norm(pieces[1])), numerator, variance)
+        WildBootstrap(float(contrast @ model.beta), float(np.linalg.norm(pieces[0])), numerator, variance)
         for contrast, pieces, numerator, variance in zip(
             contrasts, restricted, numerators, variances, strict=True
         )
     ]
 
 
-def _restricted(model: Scores, contrast: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Slope of the restricted scores in d; what both parts are along the combination; what each summed score moves."""
-    direction = model.bread @ contrast
+def _restricted(model: Scores, contrast: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Restricted scores along the combination under its null value + d: without d, per unit of d, and sums for the draws.
+
+    The bootstrap sample's own fit leaves account g with w_g·o_g − cᵀp_g, o_g its restricted score and c the summed
+    scores. Few accounts are summed as they stand; of many the squares are expanded (the last: Σ p pᵀ), so that no
+    draws × accounts array is needed.
+    """
+    from scipy import linalg
+
+    # scores of everything that is estimated again in each draw (G × (k + T)), and the inverse of their Hessian
+    shared, inverse, direction = model.scores, model.bread, model.bread @ contrast
     along = np.einsum("gij,j->gi", model.hessians, direction)
     if model.periods is not None:
-        along = np.hstack([along, model.periods.cross[:, :, :-1] @ direction])
+        cross = model.periods.cross
+        shared = np.hstack([shared, cross[:, :, -1]])
+        along = np.hstack([along, cross[:, :, :-1] @ direction])
+        inverse = linalg.block_diag(inverse, model.periods.inverse)
     # scores under the null value + d: s_g − d·H_g·direction / (aᵀH⁻¹a)
-    slope = -along / (contrast @ direction)
-    return slope, model.scores @ direction, slope[:, : len(direction)] @ direction, along @ inverse
+    slope, moves = -along / (contrast @ direction), along @ inverse
+    first, second = model.scores @ direction, slope[:, : len(direction)] @ direction
+    if len(shared) <= shared.shape[1]:
+        left = np.diag(first) - shared @ moves.T, np.diag(second) - slope @ moves.T
+        return first, second, np.hstack(left), np.empty((0, 0))
+    columns = [shared, slope, first[:, None] * moves, second[:, None] * moves]
+    return first, second, np.hstack(columns), moves.T @ moves
 
 
-def _draw(
-    weights: np.ndarray, shared: np.ndarray, pieces: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numerator (2, b) and variance (3, b) of the bootstrap statistic: without d and, per unit of d, with it."""
-    slope, first, second, moves = pieces
-    fixed = weights * first - np.linalg.multi_dot([weights, shared, moves.T])
-    moving = weights * second - np.linalg.multi_dot([weights, slope, moves.T])
-    pairs = ((fixed, fixed), (2 * fixed, moving), (moving, moving))
-    variance = np.stack([np.einsum("bg,bg->b", one, other) for one, other in pairs])
+def _draw(weights: np.ndarray, pieces: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Numerator (2, b) and variance (3, b) of the bootstrap statistic, by powers of d."""
+    first, second, columns, gram = pieces
+    own = np.column_stack([first**2, 2 * first * second, second**2]).T @ (weights**2).T
+    fixed, moving, *expanded = np.split(weights @ columns, 4 if gram.size else 2, axis=1)
+
+    def sides(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.asarray(np.einsum("bk,bk->b", left, right))
+
+    if expanded:
+        (across, along), spread = expanded, fixed @ gram
+        linear = sides(moving, spread - across) - sides(fixed, along)
+        back = sides(fixed, spread - 2 * across), 2 * linear, sides(moving, moving @ gram - 2 * along)
+        variance = own + np.stack(back)
+    else:
+        variance = np.stack([sides(fixed, fixed), 2 * sides(fixed, moving), sides(moving, moving)])
     # a draw that repeats the data has one variance under every null: at far ones its rounding would decide
-    whole, sloped = (weights**2 @ part**2 for part in (first, second))
-    size = np.stack([whole, 2 * np.sqrt(whole * sloped), sloped])
+    size = np.stack([own[0], 2 * np.sqrt(own[0] * own[2]), own[2]])
     variance[np.abs(variance) < _CANCELLED * size] = 0.0
     return np.stack([weights @ first, weights @ second]), variance
 

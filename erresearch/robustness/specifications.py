@@ -41,7 +41,7 @@ _EFFECTS: Final[tuple[tuple[Effect, ...], ...]] = ((), ("account",), ("account",
 _PORTION: Final = 4_000_000
 #: A pivot below this share of its own diagonal: without that account nothing of the column is left.
 _LOST: Final = 1e-10
-#: A t beyond that, of a model that leaves no residuals, says no more than this one: sums of such stay numbers.
+#: A larger t, of a model that leaves no residuals, says no more than this one: sums of such stay numbers.
 _LARGEST_T: Final = 1e9
 _ANSWERS: Final = ("positive", "negative", "nothing")
 _WITHIN: Final[tuple[tuple[Effect, ...], ...]] = (("account",),)
@@ -475,12 +475,14 @@ def bootstrap_t(subsets: Subsets, weights: np.ndarray) -> np.ndarray:
         score, leverage = packed @ _pairs(a, r).T, packed @ _pairs(a, a).T
         top = weights @ score
         delta = top / leverage.sum(axis=0)
-        # how the others move with each draw (m, B, p), and what that does to each account's score (m, B, G)
+        # how x and the others move with each draw (m, B, p), and what that does to each account's score (m, G, p)
         eta = np.tensordot(r, sums, axes=(1, 2))
         eta[:, :, : k - 2] = np.matmul(eta[:, :, : k - 2], subsets.inverses[some])
-        new = np.matmul(eta, np.tensordot(a, parts, axes=(1, 2)).transpose(0, 2, 1))
-        new += delta.T[:, :, None] * leverage.T[:, None, :] - weights * score.T[:, None, :]
-        squares = np.einsum("mbg,mbg->bm", new, new)
+        eta = np.concatenate([eta, delta.T[:, :, None]], axis=2)
+        reach = np.concatenate([np.tensordot(a, parts, axes=(1, 2)), leverage.T[:, :, None]], axis=2)
+        bent = np.matmul(eta, np.matmul(reach.transpose(0, 2, 1), reach))
+        bent -= 2 * np.matmul(weights, reach * score.T[:, :, None])
+        squares = weights**2 @ score**2 + np.einsum("mbp,mbp->bm", eta, bent)
         size = np.sqrt(np.where(squares > 0, squares, 1.0))
         out[:, some] = np.where(squares > 0, top / size, np.copysign(np.inf, top))
     return out
@@ -509,7 +511,7 @@ def adversary(
         One row per account and period, in memory.
     wish : {"positive", "negative", "nothing"}
         The answer somebody wants.
-    outcome, by, period, level
+    outcome, by, period, level : str, float
         Columns, and the level of the intervals.
 
     Returns
@@ -533,8 +535,7 @@ def adversary(
     Examples
     --------
     >>> from erresearch.worlds import simulate_panel
-    >>> panel, _ = simulate_panel("nil", accounts=12, weeks=40, rng=1)
-    >>> found = adversary(panel)
+    >>> found = adversary(simulate_panel("nil", accounts=12, weeks=40, rng=1)[0])
     >>> found.tried, found.granted > 0
     (1440, True)
     """
