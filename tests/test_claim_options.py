@@ -170,7 +170,6 @@ def test_every_procedure_has_its_options():
 def test_strata_of_a_pack_are_no_option_of_a_registry():
     options = read_options({"on": ["x"], "weights": {"x": 1}}, procedure="slope", roles=["y", "x"])
     assert isinstance(options, SlopeOptions)
-    assert options.strata is None
     assert roles_in(options) == {"y", "by", "x"}
 
 

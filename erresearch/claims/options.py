@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_type_hints
 
 from erresearch.errors import DataError, UnknownNameError, check_name
 from erresearch.io.files import UnfitError, read_value
@@ -20,13 +20,11 @@ CHOICES: Final = ("all", "followers", "reactions", "mixed")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """What an option may hold: in words and as a type, which roles it then names, and what else must be so."""
+class _Rule:
+    """What an option of a type may hold, in words; the roles that it then names, and what else must be so."""
 
     allowed: str
-    type: Any
     roles: Callable[[Any], Iterable[str]] = lambda _: ()
-    choices: tuple[str, ...] = ()
     check: Callable[[Any], bool] = lambda _: True
 
 
@@ -34,35 +32,26 @@ def _finite(numbers: Iterable[float]) -> bool:
     return all(map(math.isfinite, numbers))
 
 
-_ROLES: Final = _Kind("a list of roles", tuple[str, ...], iter)
-_ROLE: Final = _Kind("a role", str, lambda role: (role,))
-_COLUMNS: Final = _Kind("a list of column names", tuple[str, ...])
-_WEIGHTS: Final = _Kind(
-    "a table of one number per role",
+Roles = Annotated[tuple[str, ...], _Rule("a list of roles", iter)]
+Role = Annotated[str, _Rule("a role", lambda role: (role,))]
+Columns = Annotated[tuple[str, ...], _Rule("a list of column names")]
+Weights = Annotated[
     Mapping[str, float],
-    iter,
-    check=lambda table: bool(table) and _finite(table.values()),
-)
-_RATES: Final = _Kind("a table of one rate per role", Mapping[str, Any], iter)
-_COUNT: Final = _Kind("a whole number from 1 on", int, check=lambda number: number >= 1)
-_NUMBER: Final = _Kind("a number", float, check=math.isfinite)
-_NUMBERS: Final = _Kind("a list of numbers", tuple[float, ...], check=_finite)
-_FLAG: Final = _Kind("true or false", bool)
-_TEXT: Final = _Kind("a text", str)
-_SHARE: Final = _Kind("a share above 0, 1 at most", float, check=lambda share: 0 < share <= 1)
-_SHARES: Final = _Kind(
-    "two shares above 0, the lower one first, 1 at most",
+    _Rule("a table of one number per role", iter, lambda table: bool(table) and _finite(table.values())),
+]
+Rates = Annotated[Mapping[str, Any], _Rule("a table of one rate per role", iter)]
+Whole = Annotated[int, _Rule("a whole number from 1 on", check=lambda number: number >= 1)]
+Number = Annotated[float, _Rule("a number", check=math.isfinite)]
+Numbers = Annotated[tuple[float, ...], _Rule("a list of numbers", check=_finite)]
+Flag = Annotated[bool, _Rule("true or false")]
+Text = Annotated[str, _Rule("a text")]
+Share = Annotated[float, _Rule("a share above 0, 1 at most", check=lambda share: 0 < share <= 1)]
+Shares = Annotated[
     tuple[float, float],
-    check=lambda ends: 0 < ends[0] <= ends[1] <= 1,
-)
-
-
-def _choice(*names: str) -> _Kind:
-    return _Kind(", ".join(names), str, choices=names)
-
-
-def _option(kind: _Kind, default: Any = MISSING) -> Any:
-    return field(default=default, metadata={"kind": kind})
+    _Rule(
+        "two shares above 0, the lower one first, 1 at most", check=lambda ends: 0 < ends[0] <= ends[1] <= 1
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +74,11 @@ class Options:
     needs: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[tuple[str, ...]] = ()
 
-    logs: tuple[str, ...] = _option(_ROLES, ())
-    log1p: tuple[str, ...] = _option(_ROLES, ())
-    standardise: tuple[str, ...] = _option(_ROLES, ())
-    log_standardise: tuple[str, ...] = _option(_ROLES, ())
-    formulas: Mapping[str, str] = field(default_factory=dict, metadata={"kind": _RATES})
+    logs: Roles = ()
+    log1p: Roles = ()
+    standardise: Roles = ()
+    log_standardise: Roles = ()
+    formulas: Rates = field(default_factory=dict)
 
     @property
     def log_link(self) -> bool:
@@ -112,8 +101,8 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrecedenceOptions(Options):
-    """Of "precedence".
+class LongRunOptions(Options):
+    """Of "long run".
 
     Parameters
     ----------
@@ -121,26 +110,37 @@ class PrecedenceOptions(Options):
         Roles that are held fixed now and at every lag.
     lags : int
         Lags of x, of y and of the controls.
+    reliability : float, Reliability or None
+        Reliability of x, declared or with its source; from its autocovariances where it is not declared.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
+
+    controls: Roles = ()
+    lags: Whole = 4
+    reliability: Share | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrecedenceOptions(LongRunOptions):
+    """Of "precedence": those of "long run", with one lag less, and its own.
+
+    Parameters
+    ----------
     definitions, extras : tuple of str
         Columns, where a table has them, that may stand for x and that may be added: the specification curve.
     days : bool
         Whether one shop by day is judged by :func:`erresearch.daily_response`: x are reactions to the day's posts, y is
         revenue.
-    reliability : float, Reliability or None
-        Reliability of x, declared or with its source; from its autocovariances where it is not declared.
     challenges : bool
         Whether that curve and the sensitivity to a confounder are looked at.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
-
-    controls: tuple[str, ...] = _option(_ROLES, ())
-    lags: int = _option(_COUNT, 3)
-    definitions: tuple[str, ...] = _option(_COLUMNS, ())
-    extras: tuple[str, ...] = _option(_COLUMNS, ())
-    days: bool = _option(_FLAG, False)
-    reliability: float | None = _option(_SHARE, None)
-    challenges: bool = _option(_FLAG, True)
+    lags: Whole = 3
+    definitions: Columns = ()
+    extras: Columns = ()
+    days: Flag = False
+    challenges: Flag = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,18 +157,15 @@ class SlopeOptions(Options):
         The model.
     ambiguous : tuple of str
         Regressors that may drive both sides or be on the way between them: judged with and without.
-    strata : str or None
-        Column of groups of rows that cluster the errors; set where evidence packs are made, in no registry.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("y",)
     takes: ClassVar[tuple[str, ...]] = ("by",)
 
-    weights: Mapping[str, float] = _option(_WEIGHTS)
-    on: tuple[str, ...] = _option(_ROLES, ())
-    estimator: Literal["ols", "poisson", "logit"] = _option(_choice("ols", "poisson", "logit"), "ols")
-    ambiguous: tuple[str, ...] = _option(_ROLES, ())
-    strata: str | None = None
+    weights: Weights
+    on: Roles = ()
+    estimator: Literal["ols", "poisson", "logit"] = "ols"
+    ambiguous: Roles = ()
 
     @property
     def log_link(self) -> bool:
@@ -206,9 +203,9 @@ class DecayOptions(Options):
     needs: ClassVar[tuple[str, ...]] = ("followers", "reactions")
     takes: ClassVar[tuple[str, ...]] = ("by",)
 
-    reliability: tuple[float, float] = _option(_SHARES, (0.9, 1.0))
-    choice: str = _option(_choice(*CHOICES), "")
-    spline: bool = _option(_FLAG, True)
+    reliability: Shares = (0.9, 1.0)
+    choice: Literal["", "all", "followers", "reactions", "mixed"] = ""
+    spline: Flag = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,28 +220,7 @@ class PredictionOptions(Options):
 
     needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "rival", "y")
 
-    baseline: tuple[str, ...] = _option(_ROLES, ())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LongRunOptions(Options):
-    """Of "long run".
-
-    Parameters
-    ----------
-    controls : tuple of str
-        Roles that are held fixed now and at every lag.
-    lags : int
-        Lags of x, of y and of the controls.
-    reliability : float, Reliability or None
-        As in PrecedenceOptions.
-    """
-
-    needs: ClassVar[tuple[str, ...]] = ("by", "time", "x", "y")
-
-    controls: tuple[str, ...] = _option(_ROLES, ())
-    lags: int = _option(_COUNT, 4)
-    reliability: float | None = _option(_SHARE, None)
+    baseline: Roles = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,18 +237,15 @@ class MixOptions(Options):
         Roles that are held fixed.
     model : {"ols", "poisson"}
         The model.
-    strata : str or None
-        As in SlopeOptions.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("y",)
     takes: ClassVar[tuple[str, ...]] = ("by",)
 
-    actions: tuple[str, ...] = _option(_ROLES)
-    action: str = _option(_ROLE)
-    controls: tuple[str, ...] = _option(_ROLES, ())
-    model: Literal["ols", "poisson"] = _option(_choice("ols", "poisson"), "ols")
-    strata: str | None = None
+    actions: Roles
+    action: Role
+    controls: Roles = ()
+    model: Literal["ols", "poisson"] = "ols"
 
     @property
     def log_link(self) -> bool:
@@ -298,7 +271,7 @@ class DistanceOptions(Options):
 
     needs: ClassVar[tuple[str, ...]] = ("y",)
 
-    steps: Mapping[str, float] = _option(_WEIGHTS)
+    steps: Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,11 +291,9 @@ class GroupOptions(Options):
     needs: ClassVar[tuple[str, ...]] = ("group", "y")
     takes: ClassVar[tuple[str, ...]] = ("through", "money")
 
-    reference: str | None = _option(_TEXT, None)
-    cut: float = _option(_NUMBER, 1.0)
-    scale: Literal["difference", "whether rather than how much"] = _option(
-        _choice("difference", "whether rather than how much"), "difference"
-    )
+    reference: Text | None = None
+    cut: Number = 1.0
+    scale: Literal["difference", "whether rather than how much"] = "difference"
 
     def needed(self) -> tuple[str, ...]:
         """Roles without which there is no estimate."""
@@ -342,7 +313,7 @@ class ThresholdOptions(Options):
     needs: ClassVar[tuple[str, ...]] = ("x", "y")
     takes: ClassVar[tuple[str, ...]] = ("by",)
 
-    cut: float | None = _option(_NUMBER, None)
+    cut: Number | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -359,8 +330,8 @@ class TierOptions(Options):
 
     needs: ClassVar[tuple[str, ...]] = ("by", "series", "platform", "low", "high", "rate")
 
-    platform: str = _option(_TEXT)
-    kinks: tuple[float, ...] = _option(_NUMBERS, ())
+    platform: Text
+    kinks: Numbers = ()
 
 
 #: The options of each procedure that ``claims.toml`` may name.
@@ -376,6 +347,21 @@ OPTIONS: Final[Mapping[str, type[Options]]] = {
     "threshold": ThresholdOptions,
     "tiers": TierOptions,
 }
+
+
+def _types(kind: type[Options]) -> Mapping[str, tuple[Any, _Rule]]:
+    """The type of each option and its rule, as its annotation has them."""
+    bare, noted = get_type_hints(kind), get_type_hints(kind, include_extras=True)
+    found = {}
+    for name in (each.name for each in fields(kind)):
+        parts = (noted[name], *get_args(noted[name]))
+        rules = [part.__metadata__[0] for part in parts if hasattr(part, "__metadata__")]
+        # several texts are their own rule
+        found[name] = bare[name], rules[0] if rules else _Rule(", ".join(filter(None, parts[1:])))
+    return found
+
+
+_TYPES: Final = {kind: _types(kind) for kind in OPTIONS.values()}
 
 
 def read_options(
@@ -417,19 +403,19 @@ def read_options(
     """
     check_name(f"procedure (claim {claim})", procedure, OPTIONS)
     kind, declared = OPTIONS[procedure], tuple(roles)
-    known = _kinds(procedure)
+    known = _TYPES[kind]
     values: dict[str, Any] = {}
     for name, value in given.items():
         check_name(f"option of {procedure!r} (claim {claim})", name, known)
-        values[name] = _read(name, value, known[name], claim)
-        for role in known[name].roles(values[name]):
+        values[name] = _read(name, value, *known[name], claim)
+        for role in known[name][1].roles(values[name]):
             check_name(f"role for `{name}` (claim {claim})", role, declared)
     needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
     absent = [name for name in needed if name not in values]
     if absent:
         raise DataError(
             f"claim {claim} lacks the option `{absent[0]}`",
-            allowed=f"{absent[0]} = {known[absent[0]].allowed}",
+            allowed=f"{absent[0]} = {known[absent[0]][1].allowed}",
             fix="write it below [claim.options]",
         )
     options = kind(**values)
@@ -460,28 +446,27 @@ def without_challenges(given: Mapping[str, Any], *, procedure: str) -> dict[str,
     >>> without_challenges({"lags": 2}, procedure="precedence")
     {'lags': 2, 'challenges': False}
     """
-    return {**given, **{name: False for name in ("challenges", "spline") if name in _kinds(procedure)}}
+    quiet = {"challenges", "spline"} & _TYPES[OPTIONS[procedure]].keys()
+    return {**given, **dict.fromkeys(sorted(quiet), False)}
 
 
-def _read(name: str, value: Any, kind: _Kind, claim: str) -> Any:
+def _read(name: str, value: Any, kind: Any, rule: _Rule, claim: str) -> Any:
     try:
-        read = read_value(kind.type, value)
-    except UnfitError:
+        read = read_value(kind, value)
+    except UnfitError as error:
+        if error.choices and isinstance(value, str):
+            raise UnknownNameError.of(
+                f"`{name}` (claim {claim})", value, filter(None, error.choices)
+            ) from error
         read = None
-    if read is None or not kind.check(read):
+    if read is None or not rule.check(read):
         raise DataError(
             f"the option `{name}` of claim {claim} cannot be used",
             got=repr(value)[:80],
-            allowed=kind.allowed,
+            allowed=rule.allowed,
             fix="correct the entry",
         )
-    if kind.choices and read not in kind.choices:
-        raise UnknownNameError.of(f"`{name}` (claim {claim})", read, kind.choices)
     return read
-
-
-def _kinds(procedure: str) -> dict[str, _Kind]:
-    return {f.name: f.metadata["kind"] for f in fields(OPTIONS[procedure]) if "kind" in f.metadata}
 
 
 def roles_in(options: Options) -> frozenset[str]:
@@ -492,9 +477,8 @@ def roles_in(options: Options) -> frozenset[str]:
     without_role : Takes one out.
     """
     named = {*options.needs, *options.takes}
-    for each in fields(options):
-        if "kind" in each.metadata:
-            named.update(each.metadata["kind"].roles(getattr(options, each.name)))
+    for name, (_, rule) in _TYPES[type(options)].items():
+        named.update(rule.roles(getattr(options, name)))
     return frozenset(named)
 
 
@@ -510,11 +494,10 @@ def without_role(given: Mapping[str, Any], role: str, *, procedure: str) -> dict
     >>> without_role({"logs": ["x", "y"], "controls": ["spend"]}, "spend", procedure="precedence")
     {'logs': ['x', 'y'], 'controls': []}
     """
-    kinds = _kinds(procedure)
+    types = _TYPES[OPTIONS[procedure]]
     found = dict(given)
     for name, value in given.items():
-        if kinds[name] is _ROLES:
-            found[name] = [each for each in value if each != role]
-        elif kinds[name] in (_WEIGHTS, _RATES):
-            found[name] = {each: number for each, number in value.items() if each != role}
+        if types[name][1].roles is iter:
+            kept = [each for each in value if each != role]
+            found[name] = {each: value[each] for each in kept} if isinstance(value, Mapping) else kept
     return found

@@ -395,7 +395,7 @@ def _strata_scores(claim: Claim, cast: Variables[Any]) -> Scores:
             allowed=f"{LEAST_ROWS} or more",
             fix="use fewer strata",
         )
-    again = replace(cast, data=labelled, options=replace(cast.options, strata=_STRATUM))
+    again = replace(cast, data=labelled, strata=_STRATUM)
     fit = PROCEDURES[claim.procedure](again).result
     assert isinstance(fit, Fit)
     assert isinstance(fit.model, Fitted)

@@ -23,7 +23,7 @@ from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 if TYPE_CHECKING:
     from erresearch.claims.decision_rule import Evidence
 
-Arguments = TypeVar("Arguments", bound=Options)
+Arguments_co = TypeVar("Arguments_co", bound=Options, covariant=True)
 #: Roles whose columns can be no control.
 _ASKED_OF = ("x", "y", "rival", "by", "time")
 
@@ -68,7 +68,7 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Variables(Generic[Arguments]):
+class Variables(Generic[Arguments_co]):
     """Rows with their columns cast in roles.
 
     Parameters
@@ -91,17 +91,25 @@ class Variables(Generic[Arguments]):
         What the table did not say and was taken, such as that all rows are one account's.
     cautions : tuple of str
         What is odd about the declared events.
+    strata : str or None
+        Column of groups of rows that stand for accounts and cluster the errors; set where evidence packs are made.
     """
 
     data: Any
     roles: Mapping[str, str]
-    options: Arguments
+    options: Arguments_co
     level: float = 0.95
     direction: Direction = "greater"
     declared: Declared = field(default_factory=Declared)
     events: Mapping[str, Literal["pulse", "step"]] = field(default_factory=dict)
     completed: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
+    strata: str | None = None
+
+    @property
+    def in_time(self) -> dict[str, Any]:
+        """Which columns are the accounts and the time, as models over time are told."""
+        return {"by": self.roles["by"], "time": self.roles["time"]}
 
     def column(self, role: str) -> str:
         """Name of the column that plays `role`."""

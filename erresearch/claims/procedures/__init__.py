@@ -57,41 +57,25 @@ _ESTIMATORS: Mapping[str, Any] = {"ols": regress, "poisson": poisson, "logit": l
 
 def judge_slope(cast: Variables[SlopeOptions]) -> Evidence:
     """A coefficient, or one contrast of coefficients, in a regression with the claim's adjustment set."""
-    weights, roles, model = cast.options.weights, cast.options.regressors, cast.options.estimator
+    roles, model = cast.options.regressors, cast.options.estimator
     # strata stand for rows that have no account: they cluster, but have no effects of their own
-    strata = cast.options.strata
-    by = strata or cast.roles.get("by")
-    effects: tuple[str, ...] = ("account",) if by is not None and not strata else ()
-    arguments: dict[str, Any] = {} if model == "logit" else {"effects": effects}
-    fit = _ESTIMATORS[model](
-        cast.data,
-        cast.term("y"),
-        on=cast.terms(roles),
-        by=by,
-        cov="CRV3" if strata else "auto",
-        level=cast.level,
-        **arguments,
-    )
+    by, cov = (cast.strata, "CRV3") if cast.strata else (cast.roles.get("by"), "auto")
+    asked: dict[str, Any] = {"on": cast.terms(roles), "by": by, "cov": cov, "level": cast.level}
+    if model != "logit":
+        asked["effects"] = ("account",) if by is not None and not cast.strata else ()
+    fit = _ESTIMATORS[model](cast.data, cast.term("y"), **asked)
     names = {role: cast.name(role) for role in roles}
-    if len(weights) == 1:
-        role, weight = next(iter(weights.items()))
-        estimate = fit[names[role]] if weight == 1 else contrast(fit, {names[role]: weight}, level=cast.level)
+    weights = {names[role]: weight for role, weight in cast.options.weights.items()}
+    if [*weights.values()] == [1]:
+        estimate = fit[next(iter(weights))]
     else:
-        words = " − ".join(names[role] for role in weights)
-        estimate = contrast(
-            fit, {names[role]: w for role, w in weights.items()}, name=words, level=cast.level
-        )
-    worst = largest(fit.vif.items(), lambda pair: pair[1])
-    doubts = [
-        Doubt(
-            "collinearity",
-            f"largest variance inflation {plain(worst[1])} ({worst[0]})",
-            worst[1],
-            worst[1] > 10,
-        )
-    ]
+        words = " − ".join(weights) if len(weights) > 1 else None
+        estimate = contrast(fit, weights, name=words, level=cast.level)
+    column, inflation = largest(fit.vif.items(), lambda pair: pair[1])
+    said = f"largest variance inflation {plain(inflation)} ({column})"
+    doubts = [Doubt("collinearity", said, inflation, inflation > 10)]
     doubts += [
-        Doubt(f"coefficient of {name}", f"{e.number()}", e.value)
+        Doubt(f"coefficient of {name}", e.number(), e.value)
         for name, e in fit.items()
         if e is not estimate and name != "Intercept"
     ]
@@ -115,13 +99,12 @@ def judge_slope(cast: Variables[SlopeOptions]) -> Evidence:
 
 def judge_mix(cast: Variables[MixOptions]) -> Evidence:
     """Coefficient of one action's log ratio to the others, the total of all actions held."""
-    strata = cast.options.strata
     found = mix(
         cast.data,
         cast.term("y"),
         actions=[cast.column(role) for role in cast.options.actions],
-        by=strata or cast.roles.get("by"),
-        effects=() if strata else None,
+        by=cast.strata or cast.roles.get("by"),
+        effects=() if cast.strata else None,
         controls=cast.terms(cast.options.controls),
         model=cast.options.model,
         level=cast.level,
@@ -133,12 +116,11 @@ def judge_mix(cast: Variables[MixOptions]) -> Evidence:
         for name, e in found.actions.items()
         if name != judged
     ]
-    doubts += left_out(found.fit.dropped)
     replaced = sum(found.replaced.values())
-    doubts.append(Doubt("zeros replaced", f"{replaced:,} counts of 0 became a half", float(replaced)))
-    return Evidence(
-        found.actions[judged], clusters=found.fit.n_accounts, doubts=tuple(doubts), result=found.fit
-    )
+    zeros = Doubt("zeros replaced", f"{replaced:,} counts of 0 became a half", float(replaced))
+    doubts += [*left_out(found.fit.dropped), zeros]
+    estimate, clusters = found.actions[judged], found.fit.n_accounts
+    return Evidence(estimate, clusters=clusters, doubts=tuple(doubts), result=found.fit)
 
 
 def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
@@ -149,7 +131,9 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     """
     steps = cast.options.steps
     names = [cast.column("y"), *(cast.column(role) for role in steps)]
-    table = _complete(cast.data, names)
+    wanted = (nw.col(name).cast(nw.Float64()) for name in names)
+    table = gather(open_rows(cast.data, names, [], None).frame.select(*wanted)).to_numpy()
+    table = table[np.isfinite(table).all(axis=1)]
     logs = np.log(table[(table > 0).all(axis=1)])
     n = len(logs)
     if n < 10:
@@ -170,33 +154,17 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
         n_rows=n,
         method=f"Pearson correlations of logs, jackknife over rows, t({n - 2})",
     )
-    found = {
-        name: correlate(_frame(logs, names), name, names[0], level=cast.level)
-        for name in sorted(names[1:], key=lambda name: -distance[names.index(name) - 1])
-    }
-    doubts = [Doubt(f"r of {name}", f"{e.number()}", e.value) for name, e in found.items()]
-    if len(table) > n:
-        doubts.append(
-            Doubt("rows left out", f"{Count(len(table) - n):row} with a count of 0", len(table) - n)
-        )
+    frame, order = pl.DataFrame(logs, schema=names), np.argsort(-distance, kind="stable")
+    found = {names[1 + at]: correlate(frame, names[1 + at], names[0], level=cast.level) for at in order}
+    doubts = [Doubt(f"r of {name}", e.number(), e.value) for name, e in found.items()]
+    if zeros := len(table) - n:
+        doubts.append(Doubt("rows left out", f"{Count(zeros):row} with a count of 0", zeros))
     return Evidence(estimate, doubts=tuple(doubts), result=found)
 
 
 def _correlations(logs: np.ndarray) -> np.ndarray:
     """Correlation of each further column with the first."""
     return np.asarray(np.corrcoef(logs, rowvar=False)[0, 1:])
-
-
-def _frame(logs: np.ndarray, names: list[str]) -> Any:
-    return pl.DataFrame({name: logs[:, i] for i, name in enumerate(names)})
-
-
-def _complete(data: Any, names: list[str]) -> np.ndarray:
-    """Rows (n × k) in which every column is a finite number."""
-    opened = open_rows(data, names, [], None)
-    wanted = opened.frame.select(*(nw.col(name).cast(nw.Float64()) for name in names))
-    table = gather(wanted).to_numpy()
-    return np.asarray(table[np.isfinite(table).all(axis=1)])
 
 
 #: Where a tier is open at the top its middle is taken at this multiple of its lower end.
@@ -242,13 +210,9 @@ def judge_tiers(cast: Variables[TierOptions]) -> Evidence:
             fix="bring more sources",
         )
     whole = meta_analysis(slopes, level=cast.level)
-    doubts = [
-        Doubt(
-            "heterogeneity",
-            f"sources differ with a standard deviation of {plain(whole.tau)} (I² {100 * whole.heterogeneity:.0f} %)",
-            whole.tau,
-        )
-    ]
+    spread, share = plain(whole.tau), f"{100 * whole.heterogeneity:.0f} %"
+    said = f"sources differ with a standard deviation of {spread} (I² {share})"
+    doubts = [Doubt("heterogeneity", said, whole.tau)]
     if whole.prediction is not None:
         doubts.append(Doubt("prediction", f"a further source would lie in {whole.prediction}"))
     left = [one.value for one in whole.without.values()]
@@ -362,18 +326,13 @@ class _Look:
             table = np.column_stack([np.ones(len(table)), table - table.mean(axis=0)])
         else:
             parts = np.unique(self.groups[known], return_inverse=True)[1]
-            table = table - _means(table, parts)[parts]
+            rows = pd.DataFrame(table)
+            table = (rows - rows.groupby(parts).transform("mean")).to_numpy()
         spread = table.std(axis=0)
         table = table / np.where(spread > 0, spread, 1.0)
         crosses = np.stack([table[parts == part].T @ table[parts == part] for part in np.unique(parts)])
         at = list(range(table.shape[1]))
         return saved_share([(crosses.sum(axis=0) - one, one, at[:-2], at[-2:-1]) for one in crosses])
-
-
-def _means(table: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    sums = np.zeros((parts.max() + 1, table.shape[1]))
-    np.add.at(sums, parts, table)
-    return np.asarray(sums / np.bincount(parts)[:, None])
 
 
 def saved_share(rounds: Sequence[tuple[np.ndarray, np.ndarray, list[int], list[int]]]) -> float:
@@ -432,11 +391,8 @@ def _of_slope(cast: Variables[Any]) -> list[_Look]:
 def _of_mix(cast: Variables[Any]) -> list[_Look]:
     options = cast.options
     counts = [_column(cast, cast.column(role)) for role in options.actions]
-    logs = {
-        role: np.log(np.where(count > 0, count, 0.5))
-        for role, count in zip(options.actions, counts, strict=True)
-    }
-    total = sum(counts)
+    halved = (np.log(np.where(count > 0, count, 0.5)) for count in counts)
+    logs, total = dict(zip(options.actions, halved, strict=True)), sum(counts)
     others = [role for role in options.actions if role != options.action]
     ratio = logs[options.action] - np.mean([logs[role] for role in others], axis=0)
     held = [np.log(np.where(total > 0, total, np.nan))]
@@ -515,17 +471,13 @@ def look_beside(procedure: str, cast: Variables[Any]) -> tuple[Doubt, ...]:
     looks = _PAIRS[procedure](cast)
     gains = [_jump_unseen(cast)] if procedure == "threshold" else [look.unseen for look in looks]
     parts = "rows" if looks[0].groups is None else f"whole {cast.column('by')}s"
-    return (
-        *(Doubt(NAIVE, f"{look.name}, nothing held: {plain(look.naive)}", look.naive) for look in looks),
-        *(
-            Doubt(
-                UNSEEN,
-                f"share of the squared error that {look.name} saves in {parts} that were left out: {plain(gain)}",
-                gain,
-            )
-            for look, gain in zip(looks, gains, strict=True)
-        ),
-    )
+    doubts = [Doubt(NAIVE, f"{look.name}, nothing held: {plain(look.naive)}", look.naive) for look in looks]
+    for look, gain in zip(looks, gains, strict=True):
+        said = (
+            f"share of the squared error that {look.name} saves in {parts} that were left out: {plain(gain)}"
+        )
+        doubts.append(Doubt(UNSEEN, said, gain))
+    return tuple(doubts)
 
 
 def _jump_unseen(cast: Variables[Any]) -> float:
@@ -542,7 +494,7 @@ def _jump_unseen(cast: Variables[Any]) -> float:
 
 def _in_time(procedure: str, cast: Variables[Any]) -> list[Doubt]:
     y = cast.term("y")
-    time: dict[str, Any] = {"by": cast.column("by"), "time": cast.column("time"), "level": cast.level}
+    time: dict[str, Any] = {**cast.in_time, "level": cast.level}
     others = cast.terms(cast.options.baseline) if procedure == "prediction" else []
     rivals = [role for role in ("x", "rival") if role in cast.roles]
     doubts = []

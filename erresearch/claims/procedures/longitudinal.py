@@ -49,8 +49,12 @@ _KEPT, _DENSE = 0.85, 3
 _ENDS = ("days", "first", "last")
 #: What to do where days cannot be judged by day.
 _MORE_DAYS = "bring more days, leave out the shops that lack them, or sum to weeks"
-#: Rules of choice that do not look at reactions.
-_WHOLE = ("all", "followers")
+#: How a list was chosen, where that may have looked at reactions.
+_CHOSEN: Mapping[str, str] = {
+    "": "how the list was chosen is not declared",
+    "reactions": "the list was chosen by reactions",
+    "mixed": "the list was chosen by several figures",
+}
 
 
 def challenge_arrow(
@@ -75,7 +79,7 @@ def challenge_arrow(
     others = [name for name in cast.options.definitions if name in present]
     extras = [name for name in cast.options.extras if name in present]
     columns = [x, y, *controls, *map(log, others), *map(amount, extras)]
-    panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
+    panel = open_panel(cast.data, columns, **cast.in_time)
     first, last = 2 + len(controls), 2 + len(controls) + len(others)
     wanted = [(column, lag) for column in range(first) for lag in range(lags + 1)]
     wanted += [(column, 1) for column in range(first, len(columns))]
@@ -95,42 +99,30 @@ def challenge_arrow(
         effects=(_EFFECTS,),
         sign=-1 if cast.direction == "less" else 1,
     )
+    share = curve.share_significant
     if cast.direction == "absent":
         # agreement and a hidden confounder speak against an effect; here none is claimed
-        found = f"{100 * curve.share_significant:.0f} % of {Count(len(curve)):model finds} an effect above 0"
-        return [
-            Doubt("specification curve", found, curve.share_significant, curve.share_significant > 0.5)
-        ], ""
+        found = f"{100 * share:.0f} % of {Count(len(curve)):model finds} an effect above 0"
+        return [Doubt("specification curve", found, share, share > 0.5)], ""
     # models of the same rows share their sign even where nothing was planted: a model agrees if it alone would say so
-    agrees = curve.share_significant >= AGREEMENT
-    doubts = [
-        Doubt(
-            "specification curve",
-            f"{100 * curve.share_agreeing:.0f} % of {Count(len(curve)):model has} the claim's sign, "
-            f"{100 * curve.share_significant:.0f} % significantly (fragile below {100 * AGREEMENT:.0f} %)",
-            curve.share_significant,
-            not agrees,
-        )
-    ]
-    share = f"{100 * curve.share_significant:.0f} % of {Count(len(curve)):model}"
-    fragile = [] if agrees else [f"only {share} have its sign significantly"]
+    said = (
+        f"{100 * curve.share_agreeing:.0f} % of {Count(len(curve)):model has} the claim's sign, "
+        f"{100 * share:.0f} % significantly (fragile below {100 * AGREEMENT:.0f} %)"
+    )
+    doubts, fragile = [Doubt("specification curve", said, share, share < AGREEMENT)], []
+    if share < AGREEMENT:
+        fragile.append(f"only {100 * share:.0f} % of {Count(len(curve)):model} have its sign significantly")
     if controls:
         fit = regress(moments, outcome, on=[own, *minimal], effects=_EFFECTS, cov="CRV3")
-        hidden, too_weak = _hidden_confounder(fit, own, panel.label(2, 0))
-        doubts.append(hidden)
-        fragile += too_weak
+        hidden = sensitivity(fit, own, benchmark=panel.label(2, 0))
+        said = (
+            f"one that explains {100 * hidden.robustness_value:.2g} % of what is left of both x and y would take the "
+            f"estimate to 0; one as strong as {hidden.benchmark} would leave {plain(hidden.adjusted)}"
+        )
+        doubts.append(Doubt("hidden confounder", said, hidden.robustness_value, not hidden.withstands))
+        if not hidden.withstands:
+            fragile.append(f"a hidden confounder as strong as {hidden.benchmark} could explain it")
     return doubts, "; ".join(fragile)
-
-
-def _hidden_confounder(fit: Fit, own: str, benchmark: str) -> tuple[Doubt, list[str]]:
-    """What a confounder that nobody measured would have to explain, and why an effect does not withstand one."""
-    doubt = sensitivity(fit, own, benchmark=benchmark)
-    said = (
-        f"one that explains {100 * doubt.robustness_value:.2g} % of what is left of both x and y would take the "
-        f"estimate to 0; one as strong as {doubt.benchmark} would leave {plain(doubt.adjusted)}"
-    )
-    why = [] if doubt.withstands else [f"a hidden confounder as strong as {doubt.benchmark} could explain it"]
-    return Doubt("hidden confounder", said, doubt.robustness_value, not doubt.withstands), why
 
 
 def challenge_list(cast: Variables[DecayOptions]) -> tuple[Doubt, str]:
@@ -178,7 +170,7 @@ def judge_precedence(cast: Variables[PrecedenceOptions]) -> Evidence:
         raise type(error)(why_not, fix=_MORE_DAYS, code=error.code) from error
     names = (cast.column("x"), cast.column("y"))
     doubts = [*left_out_of(found), *doubts]
-    doubts += far_out_periods(cast.data, names, by=cast.column("by"), time=cast.column("time"))
+    doubts += far_out_periods(cast.data, names, **cast.in_time)
     fragile = ""
     if why_not:
         doubts.append(Doubt("by day", f"{why_not}; {_MORE_DAYS}", raised=True, code="too-few-days"))
@@ -218,11 +210,10 @@ def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> tuple[bool, str]:
     if not short + holes:
         return True, ""
     fewest = min(days for days, _ in shops)
-    few = f"{Count(fewest):day is} too few to be judged by day, where days of 0 count: {SHORTEST} are needed"
-    return (
-        False,
-        few if short else f"{Count(holes, of=len(shops)):shop lacks} too many days to be judged by day",
-    )
+    if short:
+        few = f"{Count(fewest):day is} too few to be judged by day, where days of 0 count: {SHORTEST} are needed"
+        return False, few
+    return False, f"{Count(holes, of=len(shops)):shop lacks} too many days to be judged by day"
 
 
 def _days_of(days: int, first: Any, last: Any) -> tuple[int, int]:
@@ -242,14 +233,15 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         cast.data,
         cast.column("x"),
         cast.column("y"),
-        time=cast.column("time"),
-        by=cast.column("by"),
+        **cast.in_time,
         controls=[*controls, *cast.declared.controls],
         events=cast.declared.events,
         level=cast.level,
     )
     order = _declared_reliability(found.order, cast.options)
-    said = {doubt.code for doubt in found.cautions}
+    points = open_points(cast, order, found.cautions)
+    if "late-reactions" in {doubt.code for doubt in found.cautions}:
+        points = (*points, "late-reactions")
     could = "; ".join(map(str, found.shown))
     doubts = [
         Doubt("what these days could show", could, found.shown[0].supported, code=SHOWN),
@@ -263,22 +255,16 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
         size=found.size,
         capped=found.capped[0],
         told=f"over four weeks, {found.amount}",
-        open_points=(
-            *open_points(cast, order, found.cautions),
-            *(["late-reactions"] if "late-reactions" in said else []),
-        ),
+        open_points=points,
         doubts=(*doubts, *(Doubt(name, one.amount) for name, one in found.shops.items()), *found.cautions),
         result=order,
     )
 
 
-def order_of(
-    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], controls: Sequence[Any]
-) -> Precedence:
+def order_of(cast: Variables[LongRunOptions], controls: Sequence[Any]) -> Precedence:
     """Both directions of a claim's pair; of one entity a lag less is tested, because one more always enters."""
-    by, options = cast.column("by"), cast.options
-    column = nw.nth(0)
-    accounts = gather(open_rows(cast.data, [], [by], None).frame.select(column.n_unique().alias("n")))
+    rows = open_rows(cast.data, [], [cast.column("by")], None).frame
+    alone = gather(rows.select(nw.nth(0).n_unique().alias("n")))["n"][0] == 1
     with warnings.catch_warnings():
         # a claim that may be judged by day was; the others ask what only lags of single days answer
         warnings.simplefilter("ignore", ErresearchWarning)
@@ -286,41 +272,33 @@ def order_of(
             cast.data,
             cast.term("x"),
             cast.term("y"),
-            by=by,
-            time=cast.column("time"),
-            lags=max(options.lags - (int(accounts["n"][0]) == 1), 1),
+            **cast.in_time,
+            lags=max(cast.options.lags - alone, 1),
             controls=controls,
             events=cast.events,
             level=cast.level,
         )
-    return _declared_reliability(found, options)
+    return _declared_reliability(found, cast.options)
 
 
-def _declared_reliability(found: Precedence, options: PrecedenceOptions | LongRunOptions) -> Precedence:
+def _declared_reliability(found: Precedence, options: LongRunOptions) -> Precedence:
     told: Any = options.reliability
     if isinstance(told, float):
         told = Reliability(told, told, "declared", 1.0)
     return found if told is None else replace(found, reliability=told)
 
 
-def held_fixed(
-    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions],
-) -> tuple[list[Any], list[Doubt]]:
+def held_fixed(cast: Variables[LongRunOptions]) -> tuple[list[Any], list[Doubt]]:
     """Controls that a table has and that vary; one that stands still explains nothing, and is said."""
     terms = {cast.column(role): cast.term(role) for role in cast.options.controls if role in cast.roles}
     terms |= {name: amount(name) for name in cast.declared.controls}
     if not terms or isinstance(cast.data, Moments):
         return list(terms.values()), []
-    opened = open_rows(cast.data, list(terms), [], None)
-    ends = [
-        part
-        for i in range(len(terms))
-        for part in (nw.nth(i).min().alias(f"low{i}"), nw.nth(i).max().alias(f"high{i}"))
-    ]
-    found = gather(opened.frame.select(*ends))
+    rows, every = open_rows(cast.data, list(terms), [], None).frame, range(len(terms))
+    low_ends, high_ends = (nw.nth(i).min().alias(f"low{i}") for i in every), (nw.nth(i).max() for i in every)
+    found = gather(rows.select(*low_ends, *high_ends)).row(0)
     doubts, kept = [], []
-    for i, (name, made) in enumerate(terms.items()):
-        low, high = found[f"low{i}"][0], found[f"high{i}"][0]
+    for (name, made), low, high in zip(terms.items(), found, found[len(terms) :], strict=False):
         if low is None or low != low:  # noqa: PLR0124 - nan
             said = f"{name} has no number in any row, and is left out"
             doubts.append(Doubt("unknown control", said, raised=True, code="unknown-control"))
@@ -333,7 +311,7 @@ def held_fixed(
 
 
 def open_points(
-    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], order: Precedence, doubts: Iterable[Doubt]
+    cast: Variables[LongRunOptions], order: Precedence, doubts: Iterable[Doubt]
 ) -> tuple[str, ...]:
     """What lowers the certainty of an arrow: undeclared events and advertising, unknown reliability."""
     found, without = [], "unknown-control" in {doubt.code for doubt in doubts}
@@ -377,33 +355,25 @@ def judge_decay(cast: Variables[DecayOptions]) -> Evidence:
         found.log_ols.transformed(f"1 − β by log-OLS at reliability {share:g}", factor=-1 / share, shift=1.0)
         for share, _ in found.reliability
     ]
-    doubts = [
-        Doubt(
-            "shared denominator",
-            "independent reactions and followers would give r(log ER, log F) = "
-            f"{plain(found.shared_denominator)} by arithmetic alone; β is free of that",
-            found.shared_denominator,
-        ),
-    ]
+    said = (
+        "independent reactions and followers would give r(log ER, log F) = "
+        f"{plain(found.shared_denominator)} by arithmetic alone; β is free of that"
+    )
+    shared = Doubt("shared denominator", said, found.shared_denominator)
     choice, barrier = challenge_list(cast)
-    known = cast.options.choice in _WHOLE
-    if not known:
-        said = (
-            f"the list was chosen by {'reactions' if cast.options.choice == 'reactions' else 'several figures'}"
-            if cast.options.choice
-            else "how the list was chosen is not declared"
-        )
-        barrier = barrier or (
-            f"{said}, and a choice by reactions alone makes a rate seem to fall: choice='all' or choice='followers' "
+    chosen = _CHOSEN.get(cast.options.choice)
+    if chosen is not None and not barrier:
+        barrier = (
+            f"{chosen}, and a choice by reactions alone makes a rate seem to fall: choice='all' or choice='followers' "
             "where that is how it was made"
         )
     return Evidence(
         ends[-1],
-        open_points=() if known else ("choice-unknown",),
+        open_points=() if chosen is None else ("choice-unknown",),
         barrier=barrier,
         ends=(*ends[:-1], *logged),
         clusters=found.exponent.n_accounts,
-        doubts=(*doubts, choice, *left_out(found.dropped)),
+        doubts=(shared, choice, *left_out(found.dropped)),
         result=found,
     )
 
@@ -416,8 +386,7 @@ def judge_prediction(cast: Variables[PredictionOptions]) -> Evidence:
         baseline=cast.terms(cast.options.baseline),
         add=cast.term("x"),
         versus=cast.term("rival"),
-        by=cast.column("by"),
-        time=cast.column("time"),
+        **cast.in_time,
         level=cast.level,
     )
     return Evidence(
@@ -438,12 +407,7 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     reverse direction of the same lags stand beside it.
     """
     controls, still = held_fixed(cast)
-    rows = open_panel(
-        cast.data,
-        [cast.term("x"), cast.term("y"), *controls, *cast.events],
-        by=cast.column("by"),
-        time=cast.column("time"),
-    )
+    rows = open_panel(cast.data, [cast.term("x"), cast.term("y"), *controls, *cast.events], **cast.in_time)
     alone = rows.accounts == 1
     lags = max(cast.options.lags - alone, 1)
     x, y = ([rows.label(column, step) for step in range(1, lags + 1)] for column in (0, 1))
@@ -462,12 +426,9 @@ def judge_long_run(cast: Variables[LongRunOptions]) -> Evidence:
     slope = combined({name: weights})[name]
     long = short / (1 - memory)
     estimate = slope.transformed(name, shift=long - slope.value)
+    summed = f"{plain(short)} over {Count(lags):period}; what comes later is not looked at"
     doubts = (
-        Doubt(
-            "sum of the lags of x",
-            f"{plain(short)} over {Count(lags):period}; what comes later is not looked at",
-            short,
-        ),
+        Doubt("sum of the lags of x", summed, short),
         Doubt("memory of y", f"its lags sum to {plain(memory)}", memory, memory > 0.95),
         *left_out(dropped),
         *still,
@@ -509,22 +470,21 @@ def _contrasts(fit: Fit, level: float, weights: Mapping[str, Mapping[str, float]
     return {name: contrast(fit, dict(one), name=name, level=level) for name, one in weights.items()}
 
 
-def panel_scores(
-    cast: Variables[PrecedenceOptions] | Variables[LongRunOptions], *, salt: str
-) -> Scores | None:
+def panel_scores(cast: Variables[LongRunOptions], *, salt: str) -> Scores | None:
     """Scores and Hessians of a claim's regression over time, summed over strata of whole accounts.
 
     Period effects stay those of all accounts. None for few accounts, and where events are declared.
     """
     controls, _ = held_fixed(cast)
     columns = [cast.term("x"), cast.term("y"), *controls]
-    panel = open_panel(cast.data, columns, by=cast.column("by"), time=cast.column("time"))
+    panel = open_panel(cast.data, columns, **cast.in_time)
     pairs = [(column, lag) for column in range(len(columns)) for lag in range(cast.options.lags + 1)]
-    if isinstance(cast.options, LongRunOptions):
+    if isinstance(cast.options, PrecedenceOptions):
+        # the lead keeps the rows to those from which the order of the two is told
+        moments = panel.moments([*pairs, (0, -1)])
+    else:
         pairs.remove((0, 0))
         moments = panel.moments(pairs)
-    else:  # the lead keeps the rows to those from which the order of the two is told
-        moments = panel.moments([*pairs, (0, -1)])
     if moments.accounts < _SEVERAL_STRATA or cast.events:
         return None
     outcome, *on = (panel.label(*pair) for pair in [(1, 0), *(pair for pair in pairs if pair != (1, 0))])
