@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import combinations, permutations, product
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,17 @@ _STILL, _SAME, _DEGREE = 1e-12, 1e-9, 5
 #: Different values up to which a column is one of few, and rows to each; sets of values that can be searched, that are
 #: few, and that are looked at.
 _VALUES, _REPEATS, _SEARCHED, _SOLUTIONS, _LOOKED = 60, 3, 10**12, 10, 20_000
+#: What is wrong with a cell as far as sums show it, and what is allowed.
+_IN_CELLS: Final[Mapping[str, tuple[str, str]]] = {
+    "constant": (
+        "is the same in every row of a cell, which gives all of them away",
+        "a column that differs between the rows of each cell",
+    ),
+    "rare": (
+        f"has fewer than {_APART} ones or {_APART} zeros in a cell, whose rows the products give away",
+        f"{_APART} ones and {_APART} zeros in each",
+    ),
+}
 #: What is wrong with a group by each rule, and what is allowed.
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
     "constant": ("it is the same in every row", f"{_APART} rows or more apart from the commonest value"),
@@ -133,26 +145,22 @@ def check_disclosure(moments: Moments, *, least: int = LEAST_ROWS) -> None:
     plain = moments.about(np.zeros(len(moments.columns)))
     squares = np.einsum("gii->gi", plain.grams())
     for j, name in enumerate(moments.columns):
-        still = spread[:, j] <= _STILL * raw[:, j]
-        if still.any():
-            raise DataError(
-                f"{name!r} is the same in every row of a cell, which gives all of them away",
-                got=f"{Count(int(still.sum()), of=moments.accounts):account}",
-                allowed="a column that differs between the rows of each cell",
-                fix="leave the column out, or use fewer and larger cells",
-                code="constant",
-            )
         ones, n = plain.sums[:, j], plain.weight
         binary = np.allclose(squares[:, j], ones, rtol=1e-9, atol=1e-6) and ones.min() >= -1e-6
-        rare = np.minimum(ones, n - ones) < _APART - 1e-6
-        if binary and rare.any():
-            raise DataError(
-                f"{name!r} has fewer than {_APART} ones or {_APART} zeros in a cell, whose rows the products give away",
-                got=f"{Count(int(rare.sum()), of=moments.accounts):account}",
-                allowed=f"{_APART} ones and {_APART} zeros in each",
-                fix="leave the column out, or use fewer and larger cells",
-                code="rare",
-            )
+        faults = {
+            "constant": spread[:, j] <= _STILL * raw[:, j],
+            "rare": binary & (np.minimum(ones, n - ones) < _APART - 1e-6),
+        }
+        for code, cells in faults.items():
+            if cells.any():
+                wrong, allowed = _IN_CELLS[code]
+                raise DataError(
+                    f"{name!r} {wrong}",
+                    got=f"{Count(int(cells.sum()), of=moments.accounts):account}",
+                    allowed=allowed,
+                    fix="leave the column out, or use fewer and larger cells",
+                    code=code,
+                )
     total = own.sum(axis=0)
     size = np.sqrt(np.diag(total))
     alike = np.argwhere(np.triu(np.abs(total / np.outer(size, size)) > 1 - _SAME, k=1))
@@ -229,26 +237,27 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     small = moments.count < least
     if not small.any():
         return moments
-    if moments.count[small].sum() < least:
+    rows, accounts = int(moments.count[small].sum()), int(small.sum())
+    if rows < least:
         raise DataError(
             "the accounts with few rows are too few to be merged",
-            got=f"{Count(int(moments.count[small].sum())):row} in {Count(int(small.sum())):account}",
+            got=f"{Count(rows):row} in {Count(accounts):account}",
             allowed=f"{Count(least):row} or more together",
             fix="leave them out of the table",
         )
     within = moments.within()[small].sum(axis=0)
     sums, weight = moments.sums[small].sum(axis=0), moments.weight[small].sum()
     cross = (within + np.outer(sums, sums) / weight)[np.triu_indices(len(moments.columns))]
-    keys = np.array([f"({Count(int(small.sum())):account} merged)", *moments.keys[~small]], dtype=object)
+    keys = np.array([f"({Count(accounts):account} merged)", *moments.keys[~small]], dtype=object)
     whole = replace(
         moments,
         keys=keys,
-        count=np.array([moments.count[small].sum(), *moments.count[~small]]),
+        count=np.array([rows, *moments.count[~small]]),
         weight=np.array([weight, *moments.weight[~small]]),
         sums=np.vstack([sums, moments.sums[~small]]),
         cross=np.vstack([cross, moments.cross[~small]]),
         source=None,
-        merged=moments.merged + int(small.sum()) - 1,
+        merged=moments.merged + accounts - 1,
     )
     return of_accounts(whole, np.argsort(keys.astype(str), kind="stable"))
 
@@ -278,18 +287,15 @@ def check_rows(values: np.ndarray, group: np.ndarray, names: Sequence[str], leas
     DataError
         Naming the rule and the column; its `code` is one of those of the rules.
     """
-    size = np.bincount(group)
-    merged = size[group] < least
-    cell = np.where(merged, -1, group)
-    lattices = [_lattice(values[:, j]) for j in range(values.shape[1])]
+    cell = np.where(np.bincount(group)[group] < least, -1, group)
+    lattices = [_lattice(column) for column in values.T]
     order = np.argsort(cell, kind="stable")
     bounds = np.flatnonzero(np.diff(cell[order], prepend=-2))
     for start, end in zip(bounds, [*bounds[1:], len(order)], strict=True):
         z = values[order[start:end]]
         own = group[order[start:end]]
-        for j, name in enumerate(names):
-            code = _fault(z[:, j], own, lattices[j], least)
-            if code:
+        for column, name, follows in zip(z.T, names, lattices, strict=True):
+            if code := _fault(column, own, follows, least):
                 raise _told(code, name)
         for b, j in permutations(range(len(names)), 2):
             if _told_by_flag(z[:, b], z[:, j]):
@@ -310,7 +316,7 @@ def _told(code: str, name: str) -> DataError:
     )
 
 
-def _fault(v: np.ndarray, own: np.ndarray, lattice: _Lattice, least: int) -> str:
+def _fault(v: np.ndarray, own: np.ndarray, follows: Callable[[np.ndarray], bool], least: int) -> str:
     """Which rule one column breaks in one group, if any; `own` tells the accounts of a merged group apart."""
     found, often = np.unique(v, return_counts=True)
     if len(v) - often.max() < _APART:
@@ -327,55 +333,39 @@ def _fault(v: np.ndarray, own: np.ndarray, lattice: _Lattice, least: int) -> str
     # one row alone among equal ones has 1 − 1/n of the squares
     if about.size and about.max() > _OUTLYING * (1 - 1 / about.size) * about.sum():
         return "outlier"
-    if often.min() < _APART and lattice.follows(v):
-        return "follows"
-    return ""
+    return "follows" if often.min() < _APART and follows(v) else ""
 
 
 def _told_by_flag(flag: np.ndarray, v: np.ndarray) -> bool:
     """Whether Σ flag·z of a two-valued flag leaves one row of z to be seen."""
-    found = np.unique(flag)
-    if len(found) != 2:
+    sides = [v[flag == side] for side in np.unique(flag)]
+    if len(sides) != 2:
         return False
-    binary = len(np.unique(v)) == 2
-    for side in found:
-        size = np.abs(v[flag == side])
-        if binary:
-            rare = min(np.unique(v[flag == side], return_counts=True)[1])
-            if rare < _APART:
-                return True
-        elif size.max() > _DOMINANT * size.sum():
-            return True
-    return False
+    if len(np.unique(v)) == 2:
+        return any(min(np.unique(side, return_counts=True)[1]) < _APART for side in sides)
+    return any(np.abs(side).max() > _DOMINANT * np.abs(side).sum() for side in sides)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lattice:
-    """The values that a column may take: whole steps of a unit from the least, or a list of some other values."""
+def _lattice(v: np.ndarray) -> Callable[[np.ndarray], bool]:
+    """Whether some values of a column follow, but for their order, from their number, sum and squares.
 
-    least: float
-    unit: float
-    values: int
-
-    def follows(self, v: np.ndarray) -> bool:
-        """Whether the values of a group follow, but for their order, from their number, sum and squares."""
-        if self.unit:
-            steps = np.rint((v - self.least) / self.unit).astype(int)
-            return _few_solutions(len(v), int(steps.sum()), int((steps**2).sum()))
-        if not self.values:
-            return False
-        return math.comb(len(v) + self.values - 1, len(v)) < _SEARCHED
-
-
-def _lattice(v: np.ndarray) -> _Lattice:
+    The column may take whole steps of a unit from the least, or a list of some other values.
+    """
     found = np.unique(v)
-    if len(found) > _VALUES or len(found) < 2:
-        return _Lattice(0.0, 0.0, 0)
-    steps = (found - found[0]) / np.diff(found).min()
+    if not 2 <= len(found) <= _VALUES:
+        return lambda _: False
+    unit = np.diff(found).min()
+    steps = (found - found[0]) / unit
     if np.all(np.abs(steps - np.rint(steps)) < 1e-6):
-        return _Lattice(float(found[0]), float(np.diff(found).min()), len(found))
+        return partial(_few_steps, found[0], unit)
     # measured values hardly repeat, and nobody knows a list of them
-    return _Lattice(0.0, 0.0, len(found) if _REPEATS * len(found) <= len(v) else 0)
+    listed = _REPEATS * len(found) <= len(v)
+    return lambda some: listed and math.comb(len(some) + len(found) - 1, len(some)) < _SEARCHED
+
+
+def _few_steps(least: float, unit: float, v: np.ndarray) -> bool:
+    steps = np.rint((v - least) / unit).astype(int)
+    return _few_solutions(len(v), int(steps.sum()), int((steps**2).sum()))
 
 
 def _few_solutions(n: int, total: int, squares: int) -> bool:
@@ -398,10 +388,9 @@ def _few_solutions(n: int, total: int, squares: int) -> bool:
 
 def _follows(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether one column is a copy, a power, a monotone function or a polynomial of the other."""
-    for a in (one, np.abs(one)):
-        for b in (other, -other, np.abs(other)):
-            if np.array_equal(_ranks(a), _ranks(b)):
-                return True
+    ranks = [[_ranks(v) for v in several] for several in ((one, np.abs(one)), (other, -other, np.abs(other)))]
+    if any(np.array_equal(a, b) for a, b in product(*ranks)):
+        return True
     if len(np.unique(one)) <= 1 + _DEGREE or len(np.unique(other)) <= 1 + _DEGREE:
         return False
     for a, b in ((one, other), (other, one)):

@@ -257,14 +257,12 @@ _MADE_AGAIN: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
 )
 
 
-def _stored(kind: type) -> list[str]:
-    return [each.name for each in fields(kind) if each.name not in _MADE_AGAIN.get(kind, ())]
-
-
 def _to_words(value: Any) -> Any:
     """What JSON can hold of a value, field by field; of an estimate also its distribution, or intervals without one."""
     if is_dataclass(value):
-        words = {name: _to_words(getattr(value, name)) for name in _stored(type(value))}
+        again = _MADE_AGAIN.get(type(value), ())
+        kept = [each.name for each in fields(value) if each.name not in again]
+        words = {name: _to_words(getattr(value, name)) for name in kept}
         return words | (_intervals(value) if isinstance(value, Estimate) else {})
     if isinstance(value, Mapping):
         return {key: _to_words(each) for key, each in value.items()}

@@ -8,9 +8,9 @@ import io
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import combinations
 from operator import add
 from pathlib import Path
@@ -132,11 +132,9 @@ def share(
     assert source is not None
     rows = source.collect()
     values = rows.select(whole.columns).to_numpy()
-    group = (
-        np.zeros(len(values), dtype=np.int64)
-        if source.account is None
-        else sort_text(as_text(rows[source.account]))[1]
-    )
+    group = np.zeros(len(values), dtype=np.int64)
+    if source.account is not None:
+        group = sort_text(as_text(rows[source.account]))[1]
     periods = None if source.period is None else as_text(rows[source.period])
     sums = merge_small(replace(whole, cells=None, period=None, source=None), least=least)
     check_rows(values, group, whole.columns, least)
@@ -146,21 +144,18 @@ def share(
         merged_key = f"({Count(1 + whole.accounts - sums.accounts):account} of {house} merged)"
     secret = "" if plain or by is None else str(salt)
     ends = [None] if periods is None else sort_periods(periods)[0]
-    shared = Shared(
-        house=house,
-        first=ends[0],
-        last=ends[-1],
-        merged_key=merged_key,
-        salt_mark=_hashed("", secret) if secret else "",
-    )
+    mark = _hashed("", secret) if secret else ""
+    shared = Shared(house=house, first=ends[0], last=ends[-1], merged_key=merged_key, salt_mark=mark)
     kept = set(sums.keys)
     names = {
         key: (_hashed(key, secret) if secret else key) if key in kept else merged_key for key in whole.keys
     }
-    made = _renamed(sums, names, merged_key)
-    mine = _Rows(np.array([names[key] for key in whole.keys], dtype=object)[group], periods)
+    # sorted by their new names, so that their order tells nothing either
+    keys = np.array([str(names.get(key, merged_key)) for key in sums.keys], dtype=object)
+    made = of_accounts(replace(sums, keys=keys), np.argsort(keys, kind="stable"))
+    inside = partial(_inside, np.array([names[key] for key in whole.keys], dtype=object)[group], periods)
     for other in dict.fromkeys([*map(Path, earlier), *sorted(Path(path).parent.glob("*.npz"))]):
-        _check_difference(made, mine, shared, other, least)
+        _check_difference(made, inside, shared, other, least)
     words, arrays = parts_of(made)
     write_archive(path, "moments", FORMAT, {**words, "shared": asdict(shared)}, arrays)
     return made
@@ -186,13 +181,6 @@ def _hashed(name: str, salt: str) -> str:
     return hashlib.blake2b(
         name.encode("utf-8", "surrogatepass"), key=salt.encode()[:64], digest_size=12
     ).hexdigest()
-
-
-def _renamed(sums: Moments, names: Mapping[str, str | None], merged_key: str | None) -> Moments:
-    """Sums under other names, sorted by them, so that their order tells nothing either."""
-    keys = [str(names.get(key, merged_key)) for key in sums.keys]
-    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-    return of_accounts(replace(sums, keys=np.array(keys, dtype=object)), order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,24 +225,18 @@ def _read(path: str | Path) -> tuple[Moments, Shared | None]:
     return read_archive(path, "moments", FORMAT, make)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Whose and when the rows of a file are: enough to say what its difference to another file is."""
-
-    keys: np.ndarray
-    periods: np.ndarray | None
-
-    def inside(self, other: Shared) -> Mapping[str, int]:
-        """Rows by account within the period of another file; all of them where either states none."""
-        kept = self.keys
-        if self.periods is not None and other.first is not None:
-            ends = np.array([other.first, other.last], dtype=object)
-            place = sort_periods(np.concatenate([self.periods, ends]))[1]
-            kept = self.keys[(place[:-2] >= place[-2]) & (place[:-2] <= place[-1])]
-        return Counter(kept.astype(str).tolist())
+def _inside(owners: np.ndarray, periods: np.ndarray | None, other: Shared) -> Mapping[str, int]:
+    """Rows by account within the period of another file; all of them where either states none."""
+    if periods is not None and other.first is not None:
+        ends = np.array([other.first, other.last], dtype=object)
+        place = sort_periods(np.concatenate([periods, ends]))[1]
+        owners = owners[(place[:-2] >= place[-2]) & (place[:-2] <= place[-1])]
+    return Counter(owners.astype(str).tolist())
 
 
-def _check_difference(made: Moments, rows: _Rows, shared: Shared, path: Path, least: int) -> None:
+def _check_difference(
+    made: Moments, inside: Callable[[Shared], Mapping[str, int]], shared: Shared, path: Path, least: int
+) -> None:
     """Refuse a file whose difference to an earlier one is a row; warn where it is sums over some rows."""
     try:
         before, told = _read(path)
@@ -262,9 +244,8 @@ def _check_difference(made: Moments, rows: _Rows, shared: Shared, path: Path, le
         return  # not a file of moments
     if told is None or not shared.overlaps(told):
         return
-    ours = dict(zip(made.keys.tolist(), made.count.tolist(), strict=True))
-    theirs = dict(zip(before.keys.tolist(), before.count.tolist(), strict=True))
-    both = rows.inside(told)
+    ours, theirs = (dict(zip(one.keys, one.count.tolist(), strict=True)) for one in (made, before))
+    both = inside(told)
     if shared.salt_mark != told.salt_mark:  # who is who in the other file cannot be told
         ours, theirs, both = ({"": sum(counts.values())} for counts in (ours, theirs, both))
     between = [
@@ -321,28 +302,20 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
     """
     if len(paths) < 2:
         raise DataError("there is nothing to pool", got=f"{len(paths)} file", allowed="two files or more")
-    parts, told = zip(*map(_read, paths), strict=True)
+    parts, told = map(list, zip(*map(_read, paths), strict=True))
     for part in parts:
         check_disclosure(part)
-    known = [(path, shared) for path, shared in zip(paths, told, strict=True) if shared is not None]
-    for (one, a), (other, b) in combinations(known, 2):
-        if a.overlaps(b):
-            raise DataError(
-                f"two files of {a.house!r} overlap in time, so that rows would count twice",
-                got=f"{str(one)!r} ({_span(a)}) and {str(other)!r} ({_span(b)})",
-                fix="pool one of them",
-                code="overlap",
-            )
-    for (one, a), (other, b) in combinations(zip(paths, parts, strict=True), 2):
-        twice = _same_groups(a, b) if a.columns == b.columns else 0
-        if twice:
-            raise DataError(
-                "two files hold the same rows, which would count twice",
-                got=f"{Count(twice):group} with the same rows, sums and products in {str(one)!r} and {str(other)!r}",
-                fix="pool one of them",
-                code="overlap",
-            )
-    if same_accounts and len({shared.salt_mark for _, shared in known}) > 1:
+    for (one, a, mine), (other, b, theirs) in combinations(zip(map(str, paths), parts, told, strict=True), 2):
+        wrong = got = ""
+        if mine is not None and theirs is not None and mine.overlaps(theirs):
+            wrong = f"two files of {mine.house!r} overlap in time, so that rows would count twice"
+            got = f"{one!r} ({_span(mine)}) and {other!r} ({_span(theirs)})"
+        elif a.columns == b.columns and (twice := _same_groups(a, b)):
+            wrong = "two files hold the same rows, which would count twice"
+            got = f"{Count(twice):group} with the same rows, sums and products in {one!r} and {other!r}"
+        if wrong:
+            raise DataError(wrong, got=got, fix="pool one of them", code="overlap")
+    if same_accounts and len({shared.salt_mark for shared in told if shared is not None}) > 1:
         raise DataError(
             "accounts of these files cannot meet",
             got="names hashed with different salts, or not hashed in all of them",
@@ -358,10 +331,8 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
     ]
     named = {(owner, key) for owner, part in zip(owners, parts, strict=True) for key in part.keys}
     if not same_accounts and len({key for _, key in named}) < len(named) and parts[0].by is not None:
-        parts = tuple(
-            replace(part, keys=np.array([f"{owner}: {key}" for key in part.keys], dtype=object))
-            for owner, part in zip(owners, parts, strict=True)
-        )
+        apart = [[f"{owner}: {key}" for key in part.keys] for owner, part in zip(owners, parts, strict=True)]
+        parts = [replace(part, keys=np.array(keys, object)) for part, keys in zip(parts, apart, strict=True)]
         merged_keys = [
             {f"{owner}: {key}" for key in keys} for owner, keys in zip(owners, merged_keys, strict=True)
         ]

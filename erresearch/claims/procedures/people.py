@@ -59,7 +59,7 @@ def group_moments(cast: Variables[GroupOptions]) -> Moments:
     """
     if isinstance(cast.data, Moments):
         return cast.data
-    group, columns = cast.column("group"), _columns(cast)
+    group, columns = cast.column("group"), list(dict.fromkeys(map(cast.column, _outcomes(cast))))
     # a reference is a word, a cut is a number
     word = cast.options.reference is not None
     opened = open_rows(cast.data, columns if word else [*columns, group], [group] if word else [], None)
@@ -87,9 +87,8 @@ def membership(cast: Variables[GroupOptions]) -> nw.Expr:
     return nw.when(known & inside).then(nw.lit(_IN)).otherwise(nw.when(known).then(nw.lit(_OUT)))
 
 
-def _columns(cast: Variables[GroupOptions]) -> list[str]:
-    roles = [role for role in ("y", "through", "money") if role in cast.roles]
-    return list(dict.fromkeys(cast.column(role) for role in roles))
+def _outcomes(cast: Variables[GroupOptions]) -> list[str]:
+    return [role for role in ("y", "through", "money") if role in cast.roles]
 
 
 def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
@@ -101,25 +100,17 @@ def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
     """
     moments = group_moments(cast)
     zero, one = (_means(moments, place) for place in (0, 1))
-    at = {
-        role: moments.columns.index(cast.column(role))
-        for role in ("y", "through", "money")
-        if role in cast.roles
-    }
+    at = {role: moments.columns.index(cast.column(role)) for role in _outcomes(cast)}
     y = cast.column("y")
     n = zero.n + one.n
     if cast.options.scale == "difference":
         value = float(one.means[at["y"]] - zero.means[at["y"]])
         variance = sum(float(group.covariance[at["y"], at["y"]]) for group in (zero, one))
         estimate = _estimate(f"{y}, difference of means", value, variance, n, cast)
-        doubts = [
-            Doubt(
-                f"mean of {y} in {'the group' if group is one else 'the others'}",
-                f"{plain(group.means[at['y']])} over {Count(group.n):row}",
-                float(group.means[at["y"]]),
-            )
-            for group in (zero, one)
-        ]
+        doubts = []
+        for group, where in ((zero, "the others"), (one, "the group")):
+            mean = float(group.means[at["y"]])
+            doubts.append(Doubt(f"mean of {y} in {where}", f"{plain(mean)} over {Count(group.n):row}", mean))
         if "through" in at:
             doubts.append(_naive(moments, at, estimate, cast))
         return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
@@ -138,17 +129,12 @@ def judge_groups(cast: Variables[GroupOptions]) -> Evidence:
         slope = np.zeros(len(moments.columns))
         slope[at["y"]], slope[at["money"]] = 2 / share, -1 / money
         variance += float(slope @ group.covariance @ slope)
-    estimate = _estimate(
-        "log ratio of buyers − log ratio of the amount per buyer", whether - amount, variance, n, cast
-    )
+    name = "log ratio of buyers − log ratio of the amount per buyer"
+    estimate = _estimate(name, whether - amount, variance, n, cast)
+    said = f"log ratio of the amounts per buyer {plain(amount)}"
     doubts = [
         Doubt("whether", f"log ratio of the shares of buyers {plain(whether)}", whether),
-        Doubt(
-            "how much",
-            f"log ratio of the amounts per buyer {plain(amount)}",
-            amount,
-            abs(amount) >= abs(whether),
-        ),
+        Doubt("how much", said, amount, abs(amount) >= abs(whether)),
     ]
     return Evidence(estimate, doubts=(*doubts, *left_out(moments.dropped)), result=None)
 
@@ -177,9 +163,8 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Varia
     centred = grams - np.outer(sums, sums) / n
     spread = float(centred[at["through"], at["through"]] * centred[at["y"], at["y"]])
     if not 0 < engaged < n or not spread > 0:
-        return Doubt(
-            "the naive comparison", f"everybody has {through} or nobody, or {y} is the same in all rows"
-        )
+        said = f"everybody has {through} or nobody, or {y} is the same in all rows"
+        return Doubt("the naive comparison", said)
     own = float(grams[at["through"], at["y"]])
     rest = float(sums[at["y"]]) - own
     # what is left of a difference of equal sums is rounding
@@ -187,14 +172,12 @@ def _naive(moments: Moments, at: dict[str, int], estimate: Estimate, cast: Varia
     naive = among - others
     r = float(centred[at["through"], at["y"]]) / math.sqrt(spread)
     moved = float(np.diff(whole.sums[:, at["through"]] / whole.weight)[0])
-    return Doubt(
-        "the naive comparison",
+    said = (
         f"by 1,000 rows, {y} adds up to {_of_1000(among)} with {through} and to {_of_1000(others)} without it (r = "
         f"{plain(r)}), for whatever reason; the experiment added {_of_1000(moved)} to {through} and "
-        f"{_of_1000(estimate.value)} to {y}",
-        naive,
-        abs(naive) > abs(estimate.value),
+        f"{_of_1000(estimate.value)} to {y}"
     )
+    return Doubt("the naive comparison", said, naive, abs(naive) > abs(estimate.value))
 
 
 def _of_1000(mean: float) -> str:
@@ -233,23 +216,18 @@ def judge_threshold(cast: Variables[ThresholdOptions]) -> Evidence:
     chosen = [place for _, place, _ in reversed(crossed)]
     estimate = _mean(parts, moments, cast)
     best, upward = places[first_largest(statistics)], estimate.interval.low > 0
+    chance, apart = upward and pvalue > 1 - cast.level, chosen[0] != chosen[1]
+    anywhere = (
+        f"largest score over {Count(len(places)):place}, where {best}: p = {plain(pvalue)} (score bootstrap)"
+    )
+    halves = f"one half puts it where {chosen[0]}, the other where {chosen[1]}"
     doubts = [
-        Doubt(
-            "a jump anywhere",
-            f"largest score over {Count(len(places)):place}, where {best}: p = {plain(pvalue)} (score bootstrap)",
-            pvalue,
-            upward and pvalue > 1 - cast.level,
-        ),
-        Doubt(
-            "place of the jump",
-            f"one half puts it where {chosen[0]}, the other where {chosen[1]}",
-            float(chosen[0] != chosen[1]),
-            upward and chosen[0] != chosen[1],
-        ),
+        Doubt("a jump anywhere", anywhere, pvalue, chance),
+        Doubt("place of the jump", halves, float(apart), upward and apart),
         *left,
     ]
     barrier = ""
-    if upward and pvalue > 1 - cast.level:
+    if chance:
         barrier = f"a jump somewhere cannot be told from a smooth curve (sup-score p = {plain(pvalue)})"
     if accounts and accounts < 2 * FEWEST_CLUSTERS:
         barrier = f"{Count(accounts):account}: two halves of {FEWEST_CLUSTERS} or more are needed to choose and to judge"
@@ -274,10 +252,10 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     table = gather(opened.frame.select(*wanted, *([nw.col(by)] if by is not None else [])))
     count = table[x].to_numpy().astype(float)
     known = np.isfinite(count)
-    if (count[known] < 0).any():
+    if below := int((count[known] < 0).sum()):
         raise DataError(
             f"{x!r} counts interactions and cannot be negative",
-            got=f"{Count(int((count[known] < 0).sum()), of=len(count)):row} below 0",
+            got=f"{Count(below, of=len(count)):row} below 0",
             allowed="0 and more",
             fix="correct or leave out these rows",
         )
@@ -288,20 +266,17 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
         raise DesignError(
             "there is no place at which a jump could be seen",
             got=f"{Count(len(np.unique(count[known]))):different number} of {x!r}",
-            allowed=f"{100 * TRIM:g} % of the rows on either side of a place"
-            if cut is None
-            else "rows on either side",
+            allowed="rows on either side"
+            if cut is not None
+            else f"{100 * TRIM:g} % of the rows on either side of a place",
             fix="bring people with few and with many interactions",
         )
     log = np.log1p(count)
     curve = (log - log[known].mean()) / log[known].std()
     columns = {f"curve of {x}, power {power}": curve**power for power in POWERS} | flags
     columns[y] = table[y].to_numpy().astype(float)
-    groups = (
-        table[by].to_list()
-        if by is not None
-        else strata(len(count), salt=x, least=max(_LEAST, len(count) // _STRATA))
-    )
+    least = max(_LEAST, len(count) // _STRATA)
+    groups = table[by].to_list() if by is not None else strata(len(count), salt=x, least=least)
     frame = pl.DataFrame({**columns, _GROUP: groups}, strict=False)
     moments = Moments.from_frame(frame, [*(name for name in columns if name != y), y], by=_GROUP)
     return replace(moments, source=None)
