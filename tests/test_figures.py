@@ -275,17 +275,6 @@ def test_forest_of_nothing_is_refused():
         figures.forest([])
 
 
-def test_estimate_interval_says_where_it_lies():
-    small = figures.estimate_interval(estimate(0.01, 0.02), sesoi=0.05, ax=axes())
-    assert title(small) == "talk: 0.010 (−0.010 to 0.030), too small to matter"
-    below = figures.estimate_interval(estimate(0.6, 0.1, unit="%"), null=1.0, ax=axes())
-    assert title(below) == "talk: 0.60 % (0.50 to 0.70), below 1"
-    assert below.get_xlabel().startswith("Estimate (%)")
-    assert [t.get_text() for t in below.texts] == ["n = 4,160, 40 accounts"]
-    crossing = figures.estimate_interval(estimate(0.02), ax=axes())
-    assert title(crossing).endswith("the interval holds 0")
-
-
 # decay --------------------------------------------------------------------------------------------------------
 
 
@@ -457,7 +446,6 @@ def test_a_figure_of_its_own_where_no_axes_are_given():
 
     made = [
         figures.forest([estimate(0.3)]),
-        figures.estimate_interval(estimate(0.3)),
         figures.decay(some_decay(0.8)),
         figures.specification_curve(some_curve()),
         figures.sensitivity(some_sensitivity()),

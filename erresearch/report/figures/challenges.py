@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from erresearch.errors import Count, DataError
-from erresearch.report.figures.forests_and_curves import scale_of
 from erresearch.report.figures.style import (
     INK,
     MUTED,
@@ -20,6 +19,7 @@ from erresearch.report.figures.style import (
     amount,
     label,
     new_axes,
+    scale_of,
     titled,
 )
 from erresearch.results import Estimate, Precedence, Sensitivity, plain, rounded
@@ -91,9 +91,8 @@ def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
     write = partial(ax.annotate, textcoords="offset points", fontsize=9, path_effects=clear)
     levels = _levels(found.contours)
     if levels:
-        drawn = ax.contour(
-            x, y, found.contours, levels=levels, colors=MUTED, linewidths=0.9, linestyles="solid"
-        )
+        look = {"colors": MUTED, "linewidths": 0.9, "linestyles": "solid"}
+        drawn = ax.contour(x, y, found.contours, levels=levels, **look)
         ax.clabel(drawn, fmt=lambda value: plain(float(value), ".3g"), fontsize=8.5)
     if found.contours.min() < 0 < found.contours.max():
         nothing = ax.contour(x, y, found.contours, levels=[0.0], colors=INK, linewidths=2.2)
@@ -105,14 +104,10 @@ def sensitivity(found: Sensitivity, *, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, y.max())
     ax.set_xlabel("Share of the regressor that something hidden explains (partial R², %)")
     ax.set_ylabel("Share of the outcome that it explains (partial R², %)")
-    like = (found.estimate.interval.high - found.estimate.interval.low) / 2
     name = label(found.benchmark, limit=24)
-    left = f"{rounded(found.adjusted, like=like)} of {amount(found.estimate.value, found.estimate.interval)}"
-    titled(
-        ax,
-        f"A hidden cause as strong as {name} would leave {left}",
-        f"A hidden cause like {name} would leave {left}",
-    )
+    interval = found.estimate.interval
+    left = f"{rounded(found.adjusted, like=interval.half)} of {amount(found.estimate.value, interval)}"
+    titled(ax, *(f"A hidden cause {like} {name} would leave {left}" for like in ("as strong as", "like")))
     return ax
 
 
@@ -209,10 +204,7 @@ def precedence(found: Precedence, *, ax: Axes | None = None) -> Axes:
 def _order_titles(found: Precedence) -> tuple[str, ...]:
     """What the picture shows, at length and in short."""
     x, y = (label(name.removeprefix("log "), limit=24) for name in (found.x, found.y))
-    clear = {
-        name: 0 not in e.interval
-        for name, e in (("forward", found.forward), ("reverse", found.reverse), ("lead", found.lead))
-    }
+    clear = {name: 0 not in getattr(found, name).interval for name in ("forward", "reverse", "lead")}
     number = amount(found.forward.value, found.forward.interval)
     if clear["forward"] and found.over_lead is not None and 0 in found.over_lead.interval:
         moves = f"{x} moves with {y} ({number}),"
@@ -268,6 +260,7 @@ def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> 
     if not cells:
         raise DataError("a calibration needs a cell", got="none", fix="run the calibration first")
     ax = new_axes(ax, size=(7.2, 1.2 + 0.26 * len(cells)))
+    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8.5}
     missed = []
     for at, cell in enumerate(cells):
         low, high = _wilson(cell.share, cell.draws)
@@ -279,14 +272,7 @@ def calibration(cells: Sequence[CalibrationCell], *, ax: Axes | None = None) -> 
         shape, kept = ("X", "missed") if beyond else ("o", "kept")
         ax.plot([100 * cell.bar] * 2, [at - 0.4, at + 0.4], color=INK, lw=1.2, gid="promise")
         ax.plot([100 * cell.share], [at], shape, color=colour, mec="white", ms=8, gid=kept)
-        ax.annotate(
-            f"{100 * cell.share:.1f} % of {cell.draws:,}",
-            (1.01, at),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8.5,
-            color=MUTED,
-        )
+        ax.annotate(f"{100 * cell.share:.1f} % of {cell.draws:,}", (1.01, at), color=MUTED, **beside)
     ax.set_yticks(range(len(cells)), [label(cell.name, limit=36) for cell in cells], color=INK)
     ax.set_ylim(len(cells) - 0.5, -0.5)
     sides = " or ".join(dict.fromkeys(cell.side for cell in cells))
@@ -302,10 +288,10 @@ def _wilson(share: float, n: int, z: float = 2.0) -> tuple[float, float]:
 
 
 def _kept_title(n: int, missed: list[str]) -> str:
+    if not missed and n == 1:
+        return "The promise is not clearly missed"
     if not missed:
-        return (
-            f"None of {Count(n):promise} is clearly missed" if n > 1 else "The promise is not clearly missed"
-        )
+        return f"None of {Count(n):promise} is clearly missed"
     if len(missed) == 1:
         return f"One of {Count(n):promise} is clearly missed: {label(missed[0])}"
     return f"{Count(len(missed), of=n):promise is} clearly missed"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from erresearch.results import Interval, Word, rounded
+from erresearch.results import Estimate, Interval, Word, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,8 @@ SYMBOLS: Final = MappingProxyType({word: sign for word, (_, sign, _) in _LOOKS.i
 WORD_STYLES: Final = MappingProxyType({word: style for word, (_, _, style) in _LOOKS.items()})
 
 _LABEL_LIMIT: Final = 44
+#: Share of an axis that is left free at either end.
+_MARGIN: Final = 0.06
 #: Characters of a title on an inch, and how many more of smaller ones.
 _PER_INCH: Final = 9.6
 _SMALLER: Final = 1.15
@@ -118,6 +120,25 @@ def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axe
 
     made: Axes = plt.subplots(figsize=size)[1]
     return made
+
+
+def scale_of(estimates: Sequence[Estimate], *, beside: Sequence[float] = ()) -> tuple[float, float]:
+    """Ends of an axis that holds every bounded interval, and the values `beside`, with a margin.
+
+    Examples
+    --------
+    >>> low, high = scale_of([Estimate("x", value=0.5, se=0.1, df=9, interval=Interval(0.3, math.inf),
+    ...     n_rows=20, n_accounts=10)], beside=[0.0])
+    >>> round(low, 3), round(high, 3)
+    (-0.03, 0.53)
+    """
+    ends = [
+        end for e in estimates for end in (e.value, e.interval.low, e.interval.high) if math.isfinite(end)
+    ]
+    ends += [value for value in beside if math.isfinite(value)]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    pad = _MARGIN * (high - low) if high > low else 1.0
+    return low - pad, high + pad
 
 
 def titled(ax: Axes, *texts: str) -> None:
