@@ -11,7 +11,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from erresearch.errors import EngineError, printable
 
@@ -248,13 +248,8 @@ def board(verdicts: Iterable[Verdict]) -> Table:
     judged = [verdict for verdict in rows if verdict.word != "not judged"]
     left = len(rows) - len(judged)
     caption = f"Pairs of claim and data set not judged: {left}; verdicts.csv says why." if left else None
-    table = Table(
-        title="Claims judged",
-        box=box.SIMPLE_HEAD,
-        caption=caption,
-        caption_justify="left",
-        padding=(0, 1, 0, 0),
-    )
+    look: dict[str, Any] = {"box": box.SIMPLE_HEAD, "caption_justify": "left", "padding": (0, 1, 0, 0)}
+    table = Table(title="Claims judged", caption=caption, **look)
     widest = max((len(verdict.dataset) for verdict in judged), default=0)
     table.add_column("claim", overflow="fold")
     table.add_column("data set", overflow="fold", min_width=min(widest, _LONGEST_NAME))
@@ -269,10 +264,10 @@ def board(verdicts: Iterable[Verdict]) -> Table:
         if verdict.simulated and before is not None and not before[0]:
             table.add_row(Text(_WORLDS, style="bold"), end_section=True)
         name = plain(verdict.dataset) + (" (simulated)" if verdict.simulated else "")
-        estimate, number = verdict.estimate, ""
-        if estimate:
-            shown, own = amount(estimate.value, estimate.interval), verdict.interval or estimate.interval
-            number = f"{shown} ({span(own, sesoi=verdict.sesoi)})"
+        estimate, number = verdict.judged, ""
+        if verdict.estimate and estimate:
+            shown = amount(estimate.value, verdict.estimate.interval)
+            number = f"{shown} ({span(estimate.interval, sesoi=verdict.sesoi)})"
         table.add_row(
             Text("" if again else plain(f"{verdict.claim} {names.get(verdict.claim, '')}")),
             Text(name, style="italic dim" if verdict.simulated else ""),
@@ -312,13 +307,8 @@ def progress_line(total: int, *, label: str, show: bool = True) -> Iterator[Call
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[word]}"),
-    )
+    label_of, word_of = TextColumn("{task.description}"), TextColumn("{task.fields[word]}")
+    columns = (label_of, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), word_of)
     with Progress(*columns, console=console(stderr=True), transient=False) as bar:
         task = bar.add_task(label, total=total, word="")
         yield lambda word: bar.update(task, advance=1, word=plain(word))

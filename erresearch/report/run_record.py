@@ -484,7 +484,7 @@ def _run_one(
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     begun: list[int] = []
-    client = NotebookClient(
+    client: Any = NotebookClient(
         notebook,
         kernel_name="python3",
         timeout=_CELL_SECONDS,

@@ -290,8 +290,8 @@ def revenue_after(
     Revenue hardly changed after more likes, too little to matter (Likes earn nothing: supported). If anything, over four
     weeks, one more like goes with 2 to 46 EUR less revenue; these rows show no gain that could pay for it.
     """
-    assert verdict.estimate is not None
-    seen, money = verdict.interval or verdict.estimate.interval, worth[0].interval
+    assert verdict.judged is not None
+    seen, money = verdict.judged.interval, worth[0].interval
     inside = verdict.sesoi > 0 and seen.inside(-verdict.sesoi, verdict.sesoi)
     if verdict.word == "association only":
         plainly = f"Revenue and {many} move together, and which comes first is not shown"
@@ -335,9 +335,9 @@ def headline(verdicts: Sequence[Verdict], names: Mapping[str, str] | None = None
     'shop: wholly above δ = 0.05'
     """
     said = [
-        f"{_called([verdict], names or {})}: {_place(verdict.interval or verdict.estimate.interval, verdict.sesoi)}"
+        f"{_called([verdict], names or {})}: {_place(verdict.judged.interval, verdict.sesoi)}"
         for verdict in verdicts
-        if verdict.estimate is not None
+        if verdict.judged is not None
     ]
     if not said:
         return "No estimate on real data: only simulated worlds, where the truth is known"
@@ -358,21 +358,16 @@ def sentence(text: str) -> str:
 
 
 def _place(interval: Interval, sesoi: float) -> str:
+    side = "above" if interval.low > 0 else "below"
     if math.isnan(sesoi):
-        if 0 in interval:
-            return "0 lies inside"
-        return "wholly above 0" if interval.low > 0 else "wholly below 0"
+        return "0 lies inside" if 0 in interval else f"wholly {side} 0"
     delta = f"δ = {rounded(sesoi)}"
     if interval.inside(-sesoi, sesoi):
         return f"wholly inside ±{delta}"
-    if interval.low >= sesoi:
-        return f"wholly above {delta}"
-    if interval.high <= -sesoi:
-        return f"wholly below −δ = {rounded(-sesoi)}"
-    if interval.low > 0:
-        return f"above 0, but not settled whether as large as {delta}"
-    if interval.high < 0:
-        return f"below 0, but not settled whether as large as {delta}"
+    if interval.low >= sesoi or interval.high <= -sesoi:
+        return f"wholly above {delta}" if side == "above" else f"wholly below −δ = {rounded(-sesoi)}"
+    if interval.low > 0 or interval.high < 0:
+        return f"{side} 0, but not settled whether as large as {delta}"
     return f"reaches across 0 and out of ±{delta}"
 
 
@@ -389,24 +384,17 @@ def estimate_sentence(verdict: Verdict) -> str:
     estimate = verdict.estimate
     if estimate is None:
         return "There is no estimate."
-    base = _base(estimate)
-    level = f"{100 * estimate.interval.level:.4g} %"
+    accounts = f" of {estimate.groups}" if estimate.n_accounts else ""
     method = f" ({estimate.method})" if estimate.method else ""
+    shown, level = estimate.interval, f"{100 * estimate.interval.level:.4g} %"
     head = (
-        f"The estimate is {amount(estimate.value, estimate.interval, estimate.unit, sesoi=verdict.sesoi)}, "
-        f"{level} interval {span(estimate.interval, sesoi=verdict.sesoi)}, from {base}{method}."
+        f"The estimate is {amount(estimate.value, shown, estimate.unit, sesoi=verdict.sesoi)}, {level} interval "
+        f"{span(shown, sesoi=verdict.sesoi)}, from {Count(estimate.n_rows):row}{accounts}{method}."
     )
     own = verdict.interval
     if own is None or math.isclose(own.level, estimate.interval.level):
         return head
     return f"{head} The word was given at {100 * own.level:.4g} %, interval {span(own, sesoi=verdict.sesoi)}."
-
-
-def _base(estimate: Estimate) -> str:
-    rows = f"{Count(estimate.n_rows):row}"
-    if not estimate.n_accounts:
-        return rows
-    return f"{rows} of {estimate.groups}"
 
 
 def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
@@ -425,24 +413,23 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
     >>> flip_sentence(Verdict("C1", "shop", "supported", estimate=estimate, sesoi=0.05))
     'A shift of the estimate by 0.220 towards 0, or an interval 3.4 times as wide, would take the word away.'
     """
-    estimate = verdict.estimate
+    estimate = verdict.judged
     if estimate is None:
         return "Data that allow the test; the reason says what was missing."
-    interval = verdict.interval or estimate.interval
-    alone = estimate.n_accounts == 1
+    interval, alone = estimate.interval, estimate.n_accounts == 1
     if not interval.bounded:
         more = "a longer time" if alone else "more accounts, or more variation within them"
         return f"Data that bound the estimate on both sides: {more}."
-    half, centre = (interval.high - interval.low) / 2, estimate.value
-    if verdict.reason_code in _OPENS:
-        return _OPENS[verdict.reason_code]
-    if verdict.word == "association only":
-        return _OPENS[ReasonCode.NOT_OVER_LEAD]
+    half, centre = interval.half, estimate.value
+    code = verdict.reason_code
+    if code in _OPENS or verdict.word == "association only":
+        return _OPENS.get(code, _ORDER)
     if verdict.word == "inconclusive":
         return _needed(interval, verdict.sesoi, absent=direction == "absent", alone=alone)
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)
     line = verdict.sesoi if direction == "absent" else 0.0
-    gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else _clear(interval) - line
+    clear = interval.low if interval.low > 0 else -interval.high
+    gap = verdict.sesoi - max(abs(interval.low), abs(interval.high)) if inside else clear - line
     if gap <= 0 or half <= 0:
         return "Another estimate or a wider interval."
     room = (verdict.sesoi - abs(centre)) if inside else abs(centre) - line
@@ -451,10 +438,6 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
         f"A shift of the estimate by {rounded(gap, like=half)} {heading}, or an interval "
         f"{room / half:.1f} times as wide, would take the word away."
     )
-
-
-def _clear(interval: Interval) -> float:
-    return interval.low if interval.low > 0 else -interval.high
 
 
 def _needed(interval: Interval, sesoi: float, *, absent: bool, alone: bool) -> str:

@@ -10,11 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from erresearch.report.figures.challenges import CalibrationCell
-from erresearch.report.sentences import (
-    headline,
-    sentence,
-    short_name,
-)
+from erresearch.report.sentences import headline, sentence, short_name
 from erresearch.results import Verdict, plain, rounded
 
 _SAYS: Final = {
@@ -145,14 +141,8 @@ def numbers_of(verdict: Verdict) -> tuple[str, ...]:
 
 def _estimand(value: object) -> tuple[tuple[str, str], ...]:
     if isinstance(value, Mapping):
-        return tuple((str(part), _text(text)) for part, text in value.items())
+        return tuple((str(part), str(text)) for part, text in value.items())
     return (("", str(value)),) if value else ()
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return str(value)
-    return ", ".join(str(part) for part in value)
 
 
 def _check(claim: Any) -> tuple[str, ...]:
@@ -193,16 +183,10 @@ def arrange_cards(
         real = [v for v in judged if alone or not v.simulated]
         ordered = real + [v for v in judged if not alone and v.simulated and v.word != "not judged"]
         direction = str(getattr(claim, "direction", ""))
-        cells = [
-            Cell(
-                f"verdict-{number}-{i}",
-                v,
-                names.get(v.dataset, v.dataset),
-                direction,
-                axis.bar(v) if axis else None,
-            )
-            for i, v in enumerate(ordered, start=1)
-        ]
+        cells = []
+        for i, v in enumerate(ordered, start=1):
+            bar, called = axis.bar(v) if axis else None, names.get(v.dataset, v.dataset)
+            cells.append(Cell(f"verdict-{number}-{i}", v, called, direction, bar))
         delta = next((v.sesoi for v in ordered if math.isfinite(v.sesoi)), claim.sesoi)
         cards.append(
             Card(
@@ -359,24 +343,10 @@ class Axis:
         if estimate is None or not math.isfinite(estimate.value):
             return None
         shown, own = estimate.interval, verdict.interval or estimate.interval
-        low, high = min(shown.low, own.low), max(shown.high, own.high)
-        return Bar(
-            self.at(estimate.value / unit),
-            self.at(low / unit),
-            self.at(high / unit),
-            self.at(shown.low / unit),
-            self.at(shown.high / unit),
-            low / unit < self.low,
-            high / unit > self.high,
-        )
-
-
-def _ends(verdict: Verdict) -> Iterable[float]:
-    estimate = verdict.estimate
-    if estimate is None:
-        return []
-    own = verdict.interval or estimate.interval
-    return [estimate.value, estimate.interval.low, estimate.interval.high, own.low, own.high]
+        low, high = min(shown.low, own.low) / unit, max(shown.high, own.high) / unit
+        marks = (estimate.value / unit, low, high, shown.low / unit, shown.high / unit)
+        point, left, right, inner_low, inner_high = map(self.at, marks)
+        return Bar(point, left, right, inner_low, inner_high, low < self.low, high > self.high)
 
 
 def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
@@ -396,7 +366,9 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     ['0', '0.2', '0.4']
     """
     verdicts = list(verdicts)
-    ends = [end for verdict in verdicts for end in _ends(verdict) if math.isfinite(end)]
+    known = [one for v in verdicts for one in (v.estimate, v.judged) if one is not None]
+    ends = [end for one in known for end in (one.value, one.interval.low, one.interval.high)]
+    ends = list(filter(math.isfinite, ends))
     if not ends:
         return None
     deltas = [verdict.sesoi for verdict in verdicts if math.isfinite(verdict.sesoi) and verdict.sesoi > 0]
@@ -411,12 +383,8 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
 def _axis(low: float, high: float, ticks: Mapping[float, str], delta: float) -> Axis:
     blank = Axis(low, high, (), 0.0, None)
     band = None if math.isnan(delta) else (blank.at(-delta), blank.at(delta))
-    return replace(
-        blank,
-        ticks=tuple((blank.at(tick), text) for tick, text in ticks.items()),
-        zero=blank.at(0.0),
-        band=band,
-    )
+    marks = tuple((blank.at(tick), text) for tick, text in ticks.items())
+    return replace(blank, ticks=marks, zero=blank.at(0.0), band=band)
 
 
 def _ticks(low: float, high: float) -> list[float]:

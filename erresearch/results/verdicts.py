@@ -332,43 +332,37 @@ class Verdict(Printed):
     @property
     def words(self) -> str:
         """The word with its size, qualifiers and certainty, as it is printed everywhere."""
-        return self._words(self.qualifiers)
+        size = f" ({self.size})" if self.size else ""
+        sure = [f"certainty {self.certainty.level}"] if self.certainty is not None else []
+        return ", ".join([f"{self.word}{size}", *self.qualifiers, *sure])
 
     @property
     def words_beside_name(self) -> str:
         """The same where the name of the data set already says that it is simulated."""
-        return self._words(tuple(one for one in self.qualifiers if one != "simulated"))
+        return replace(self, qualifiers=tuple(one for one in self.qualifiers if one != "simulated")).words
 
-    def _words(self, qualifiers: tuple[str, ...]) -> str:
-        size = f" ({self.size})" if self.size else ""
-        sure = [f"certainty {self.certainty.level}"] if self.certainty is not None else []
-        return ", ".join([f"{self.word}{size}", *qualifiers, *sure])
+    @property
+    def judged(self) -> Estimate | None:
+        """The estimate with the interval from which the word was read; None where there is none."""
+        if self.estimate is None or self.interval is None:
+            return self.estimate
+        return replace(self.estimate, interval=self.interval)
 
     @property
     def number(self) -> str:
-        """The estimate with its unit and the interval that was judged; empty where there is none."""
-        if self.estimate is None:
-            return ""
-        judged = replace(self.estimate, interval=self.interval or self.estimate.interval)
-        return judged.number(-self.sesoi, self.sesoi)
+        """The same with its unit, as text; empty where there is none."""
+        return "" if self.judged is None else self.judged.number(-self.sesoi, self.sesoi)
 
     def __str__(self) -> str:
         """One sentence."""
-        if self.estimate is None:
-            return f"{self.claim} on {self.dataset}: {self.words}; {self.reason}"
-        return (
-            f"{self.claim} on {self.dataset}: {self.words}; {self.estimate.sentence(-self.sesoi, self.sesoi)}"
-        )
+        said = self.reason if self.estimate is None else self.estimate.sentence(-self.sesoi, self.sesoi)
+        return f"{self.claim} on {self.dataset}: {self.words}; {said}"
 
     def _repr_markdown_(self) -> str:
         """The word, the interval that was judged, the rule, and the doubts that are raised."""
         head = f"**{escape(self.claim)}** on *{escape(self.dataset)}*: **{escape(self.words)}**"
-        said = escape(self.reason)
-        if self.estimate is not None:
-            said = f"{escape(self.number)}; {said}" if said else escape(self.number)
-        raised = [
-            f"* **{escape(doubt.name)}**: {escape(doubt.text)}" for doubt in self.doubts if doubt.raised
-        ]
+        said = "; ".join(escape(one) for one in (self.number, self.reason) if one)
+        raised = [f"* **{escape(one.name)}**: {escape(one.text)}" for one in self.doubts if one.raised]
         said += f"  \n{escape(str(self.certainty))}" if self.certainty is not None else ""
         quiet = len(self.doubts) - len(raised)
         more = [f"* {quiet} more in .doubts, not raised"] if raised and quiet else []
@@ -517,24 +511,22 @@ def verdict_table(
     """
     given = [verdicts] if isinstance(verdicts, Verdict) else list(verdicts)
     called = {key: f"{name} ({key})" for key, name in (names or {}).items()}
-    judged = [(v.estimate, v.interval or v.estimate.interval) for v in given if v.estimate is not None]
-    levels = {interval.level for _, interval in judged}
-    head = f"{100 * levels.pop():.4g} % interval" if len(levels) == 1 else "interval"
+    numbers = [_numbers(v.judged, -v.sesoi, v.sesoi) for v in given]
+    levels = {level for _, _, level in numbers if level}
+    alike = len(levels) == 1
     said = {
         "claim": [called.get(v.claim, v.claim) for v in given],
         "data": [v.dataset for v in given],
         "verdict": [v.words for v in given],
-        "estimate": [_judged(v)[0] for v in given],
-        head: [_judged(v)[1] if head != "interval" else " ".join(_judged(v)[1:]) for v in given],
-        "why": [v.reason if reason else "" for v in given],
+        "estimate": [value for value, _, _ in numbers],
+        f"{levels.pop()} interval" if alike else "interval": [
+            ends if alike or not level else f"{ends} ({level})" for _, ends, level in numbers
+        ],
     }
-    left_out = {"why"} - ({"why"} if reason else set())
-    for name in ("claim", "data"):
-        if len(given) > 1 and len(set(said[name])) == 1:
-            left_out.add(name)
-    if {"claim", "data"} <= left_out:
-        left_out.remove("data")
-    shown = [name for name in said if name not in left_out]
+    if reason:
+        said["why"] = [v.reason for v in given]
+    once = [name for name in ("claim", "data") if len(given) > 1 and len(set(said[name])) == 1]
+    shown = [name for name in said if name not in once[:1]]
     return Table.of(shown, zip(*(said[name] for name in shown), strict=True))
 
 
@@ -565,13 +557,8 @@ def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
     return Table.of(["", "doubt", "what it says"], rows)
 
 
-def _judged(verdict: Verdict) -> tuple[str, str, str]:
-    """Value, ends of the judged interval and its level, none rounded to or across ±δ."""
-    if verdict.estimate is None:
+def _numbers(judged: Estimate | None, *lines: float) -> tuple[str, str, str]:
+    """Value, ends of its interval and the level, none rounded to or across the lines."""
+    if judged is None:
         return "", "", ""
-    interval, lines = verdict.interval or verdict.estimate.interval, (-verdict.sesoi, verdict.sesoi)
-    return (
-        replace(verdict.estimate, interval=interval).short(*lines),
-        interval.ends(*lines),
-        f"({100 * interval.level:.4g} %)",
-    )
+    return judged.short(*lines), judged.interval.ends(*lines), f"{100 * judged.interval.level:.4g} %"
