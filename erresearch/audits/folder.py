@@ -24,7 +24,7 @@ from erresearch.report.calibration import promises
 from erresearch.report.html import evidence_figure
 from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
 from erresearch.report.sentences import revenue_after, sentence, short_name
-from erresearch.results import Interval, Precedence, Table, Verdict, rounded
+from erresearch.results import Estimate, Interval, Precedence, Table, Verdict, rounded
 from erresearch.schema.vocabulary import PERIODS
 
 if TYPE_CHECKING:
@@ -143,22 +143,22 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
     claims = {claim.id: claim for claim in read_claims()}
     judged = [verdict for verdict in found.verdicts if verdict.word != "not judged"]
     lines: list[str] = []
-    shown = None
+    sure = None
     for verdict in judged:
-        said = _in_money(verdict, claims[verdict.claim], found.panel, pays=not lines)
-        if said:
+        if said := _in_money(verdict, claims[verdict.claim], found.panel, pays=not lines):
             lines.append(said)
-            shown = shown or verdict
+            sure = sure or verdict.certainty
     if not lines:
         lines.append("These files cannot say what a reaction is worth in money.")
     others = [short_name(claims[v.claim]) for v in judged if v.word == "inconclusive"]
-    waiting = sum(verdict.word == "not judged" for verdict in found.verdicts)
-    more = [f"{Count(len(others) - _NAMED, spelled=True):other}"] if len(others) > _NAMED else []
-    left = [f"these stay open: {'; '.join([*others[:_NAMED], *more])}"] if others else []
-    left += [f"{Count(waiting, spelled=True):claim} could not be judged"] if waiting else []
-    lines += [sentence(text) for text in left]
-    if shown is not None and shown.certainty is not None:
-        lines.append(f"How sure is that? {sentence(str(shown.certainty))}")
+    if len(others) > _NAMED:
+        others[_NAMED:] = [f"{Count(len(others) - _NAMED, spelled=True):other}"]
+    if others:
+        lines.append(sentence(f"these stay open: {'; '.join(others)}"))
+    if waiting := len(found.verdicts) - len(judged):
+        lines.append(sentence(f"{Count(waiting, spelled=True):claim} could not be judged"))
+    if sure is not None:
+        lines.append(f"How sure is that? {sentence(str(sure))}")
     if found.wanted:
         lines.append(sentence(f"next: {found.wanted[0]}"))
     return tuple(lines)
@@ -166,28 +166,25 @@ def answer_in_money(found: Audit) -> tuple[str, ...]:
 
 def _in_money(verdict: Verdict, claim: Claim, panel: Panel | None, *, pays: bool) -> str:
     """What revenue did after more of something, then the same in money; empty for anything but revenue over time."""
-    roles = {role: next(iter(names)) for role, names in claim.roles.items()}
-    x, noun = roles.get("x", ""), _NOUNS.get(roles.get("x", ""), "")
-    if panel is None or verdict.estimate is None or roles.get("y") != "revenue" or not noun:
+    x, y = (next(iter(claim.roles.get(role, [""]))) for role in ("x", "y"))
+    noun, found = _NOUNS.get(x, ""), verdict.estimate
+    if panel is None or found is None or claim.procedure != "precedence" or y != "revenue" or not noun:
         return ""
-    if claim.procedure != "precedence" or not {x, "revenue"} <= set(panel.rows.columns):
+    if not {x, y} <= set(panel.rows.columns):
         return ""
-    if isinstance(verdict.result, Precedence) and verdict.result.worth:
-        told = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
-        return revenue_after(verdict, f"{noun}s", short_name(claim), told, "over four weeks", pays=pays)
-    both = panel.rows[[x, "revenue"]].dropna()
-    if not (both[x].sum() > 0 and both["revenue"].sum() > 0):
-        return ""
-    share, ends = float(both["revenue"].sum() / both[x].sum()), verdict.estimate.interval
-    worth = replace(
-        verdict.estimate,
-        name=f"one more {noun}",
-        value=share * verdict.estimate.value,
-        interval=Interval(share * ends.low, share * ends.high),
-        unit=panel.currency,
-    )
-    when = f"in the {PERIODS[panel.freq].one} after"
-    return revenue_after(verdict, f"{noun}s", short_name(claim), [worth], when, pays=pays)
+    worth: tuple[Estimate, ...] = ()
+    when = "over four weeks"
+    if isinstance(verdict.result, Precedence):
+        worth = verdict.result.worth[: 1 + (x == "engagement")]  # what a post goes with is said once
+    if not worth:
+        reactions, revenue = panel.rows[[x, y]].dropna().sum()
+        if not (reactions > 0 and revenue > 0):
+            return ""
+        share, ends = float(revenue / reactions), found.interval
+        interval = Interval(share * ends.low, share * ends.high)
+        one = replace(found, name=f"one more {noun}", value=share * found.value, interval=interval)
+        worth, when = (replace(one, unit=panel.currency),), f"in the {PERIODS[panel.freq].one} after"
+    return revenue_after(verdict, f"{noun}s", short_name(claim), worth, when, pays=pays)
 
 
 def unread_rows(found: Audit) -> list[tuple[str, str, None]]:
@@ -306,25 +303,19 @@ def _provenance(found: Audit, settings: Mapping[str, Any]) -> dict[str, Any]:
             told["engagement rates"].append(
                 f"of each kind of post: {len(good) - len(whole):,} more in rates.csv"
             )
-        reasons: dict[str, list[str]] = {}
-        for row in untold.to_dict("records"):
-            reasons.setdefault(f"{row['platform']}: {row['why_not']}", []).append(str(row["definition"]))
+        reasons = untold.groupby(["platform", "why_not"], sort=False, dropna=False)["definition"]
         told["rates that could not be computed"] = [
-            f"{why}: {', '.join(names)}" for why, names in reasons.items()
+            f"{platform}: {why}: {', '.join(names)}" for (platform, why), names in reasons
         ]
     told["files"] = [*map(_file_line, found.exports), *map(str, found.files.lakes)]
     told["guesses"] = [f"{export.name}: {guess}" for export in found.exports for guess in export.guesses]
     if found.panel is not None:
         told["panel"] = str(found.panel).split("\n", maxsplit=1)[0]
-        lagged = [name for name in found.panel.definitions if name.startswith("lag")]
-        told["columns"] = [
-            f"{name}: {words}" for name, words in found.panel.definitions.items() if name not in lagged
-        ]
-        if lagged:
+        defined = found.panel.definitions
+        told["columns"] = [f"{name}: {said}" for name, said in defined.items() if not name.startswith("lag")]
+        if len(told["columns"]) < len(defined):
             told["columns"].append("lag1 … : the same entity's value one period earlier; missing after a gap")
-    told["asked"] = {
-        name.lower(): value for name, value in settings.items() if name in ("TZ", "FREQ", "SESOI") and value
-    }
+    told["asked"] = {name.lower(): settings[name] for name in ("TZ", "FREQ", "SESOI") if settings[name]}
     made = provenance(data, verdicts=found.verdicts)
     told |= {f"sha256 of {name}": table["sha256"] for name, table in made["datasets"].items()}
     said = {name: value for name, value in told.items() if value}
@@ -344,10 +335,8 @@ def _file_line(export: Export) -> str:
     counts = {name.replace("_", " "): getattr(account, name) for name in parts}
     left = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count)
     rows = f"{Count(account.rows_in):row}, " + (f"{account.used:,} used, {left}" if left else "all used")
-    personal = ", ".join(export.dropped_columns)
-    return f"{export.name}: {export.format}; {rows}" + (
-        f"; personal columns not loaded: {personal}" if personal else ""
-    )
+    personal = f"; personal columns not loaded: {', '.join(export.dropped_columns)}"
+    return f"{export.name}: {export.format}; {rows}{personal if export.dropped_columns else ''}"
 
 
 def _pictures(found: Audit, cells: Iterable[tuple[Step, Any]]) -> dict[str, Figure]:
@@ -374,11 +363,8 @@ def _rates_picture(rates: pd.DataFrame) -> Figure:
     middle = 100 * rates[["mean", "median"]].to_numpy()
     axes.plot(middle[:, 0], places, "o")
     axes.plot(middle[:, 1], places, "|", markersize=12, markeredgewidth=2)
-    lines = rates.to_dict("records")
-    names = [
-        f"{row['platform']} {row['definition']}, by {str(row['formula']).rpartition(' / ')[2]}"
-        for row in lines
-    ]
+    parts = zip(rates["platform"], rates["definition"], rates["formula"], strict=True)
+    names = [f"{platform} {name}, by {formula.rpartition(' / ')[2]}" for platform, name, formula in parts]
     # a dollar sign in a name is no formula
     axes.set_yticks(list(places), [name.replace("$", r"\$") for name in names])
     axes.invert_yaxis()
@@ -415,41 +401,26 @@ def audit_notebook(settings: Mapping[str, Any], cells: Sequence[tuple[Step, Any]
     for count, ((text, code), outputs) in enumerate(zip(said, gave, strict=True), start=1):
         if text:
             made.append({"cell_type": "markdown", "metadata": {}, "source": _lines(text)})
-        made.append(
-            {
-                "cell_type": "code",
-                "execution_count": count,
-                "metadata": {"tags": ["parameters"]} if count == 1 else {},
-                "outputs": outputs,
-                "source": _lines(code),
-            }
-        )
+        cell = {"cell_type": "code", "execution_count": count, "outputs": outputs, "source": _lines(code)}
+        made.append({**cell, "metadata": {"tags": ["parameters"]} if count == 1 else {}})
     for number, each in enumerate(made):
         each["id"] = f"c{number:02d}"
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook = {
-        "cells": made,
-        "metadata": {"kernelspec": kernel, "language_info": {"name": "python"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": made, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
     return f"{json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True)}\n"
 
 
 def _parameters(settings: Mapping[str, Any], out: Path) -> str:
     """Settings as a cell; where pseudonyms are asked for, not the one that names a currency of the files."""
-    values = dict(settings)
-    for name in FILES:
-        values[name] = [_relative(str(path), out) for path in settings[name]]
-    lines = [f"{name} = {value!r}" for name, value in values.items() if name != "RULES"]
-    usual = asdict(Rules())
-    chosen = [
-        f"{name}={value!r}" for name, value in asdict(settings["RULES"]).items() if value != usual[name]
-    ]
-    lines.append(f"RULES = er.Rules({', '.join(chosen)})")
+    values = {name: repr(value) for name, value in settings.items() if name != "RULES"}
+    values |= {name: repr([_relative(str(path), out) for path in settings[name]]) for name in FILES}
     if settings["PSEUDONYMS"] and settings["CURRENCY"] is not None:
-        at = next(n for n, line in enumerate(lines) if line.startswith("CURRENCY = "))
-        lines[at] = "CURRENCY = None  # the currency that was kept; it is not written here"
+        values["CURRENCY"] = "None  # the currency that was kept; it is not written here"
+    rules, usual = asdict(settings["RULES"]), asdict(Rules())
+    chosen = [f"{name}={value!r}" for name, value in rules.items() if value != usual[name]]
+    lines = [f"{name} = {value}" for name, value in values.items()]
+    lines.append(f"RULES = er.Rules({', '.join(chosen)})")
     return "\n".join(["import erresearch as er", "", *lines])
 
 

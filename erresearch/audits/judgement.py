@@ -39,6 +39,10 @@ _HINTS: Mapping[str, str] = MappingProxyType(
 )
 _CHOSEN = "(--choice says how they were chosen)"
 _NOTHING_SPENT = "where nothing was spent, say so (--nothing-spent, or Rules(nothing_spent=True))"
+_ALONE = (
+    "it takes out what all shops share in a period, and with one shop nothing is left to compare: add "
+    "shops, not time"
+)
 _ARROW_PROCEDURES = ("precedence", "long run")
 # rows of one entity follow each other: only these know it
 _IN_TIME = ("precedence", "prediction", "long run")
@@ -262,20 +266,13 @@ def _unusable(claim: Claim, table: pd.DataFrame, freq: Freq) -> str:
     if rival is not None and _stands_still(table, rival):
         return f"{rival} is the same in every period, so that it can predict no change and be no rival here"
     if entities == 1 and claim.procedure == "long run":
-        return (
-            "it takes out what all shops share in a period, and with one shop nothing is left to compare: add shops, "
-            "not time"
-        )
+        return _ALONE
     if entities == 1 and len(both) < FEWEST_PERIODS and len(both.columns) == 2:
-        needed = _periods_needed(claim, both, chosen)
-        wanted = (
-            f"; about {needed:,} {PERIODS[freq].many} like these would find {plain(claim.sesoi)}"
-            if needed > FEWEST_PERIODS
-            else ""
-        )
+        period, needed = PERIODS[freq], _periods_needed(claim, both, chosen)
+        wanted = f"; about {needed:,} {period.many} like these would find {plain(claim.sesoi)}"
         return (
-            f"not enough data: {Count(len(both)):{PERIODS[freq].one} has} both {chosen['x']} and "
-            f"{chosen['y']}, and {FEWEST_PERIODS} are the least{wanted}"
+            f"not enough data: {Count(len(both)):{period.one} has} both {chosen['x']} and {chosen['y']}, and "
+            f"{FEWEST_PERIODS} are the least{wanted if needed > FEWEST_PERIODS else ''}"
         )
     return ""
 
@@ -348,18 +345,15 @@ def what_would_help(
     worth: dict[str, list[str]] = {plan: list(settles)} if plan else {}
     # what compares accounts cannot use one more history of the same few
     compared = {claim.id: claim.minimum for claim in read_claims() if claim.estimand.get("unit") == "account"}
-    waiting: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        if verdict.word == "not judged":
-            few = verdict.claim in compared and "followers" in verdict.needs
-            of = f", of {compared[verdict.claim]} {_CHOSEN}" if few else ""
-            for hint in dict.fromkeys(_HINTS[name] for name in _HINTS if name in verdict.needs):
+    for hint in dict.fromkeys(_HINTS.values()):
+        waiting: dict[str, list[str]] = {}
+        for verdict in verdicts:
+            if verdict.word == "not judged" and hint in {_HINTS.get(name) for name in verdict.needs}:
+                few = verdict.claim in compared and "followers" in verdict.needs
+                of = f", of {compared[verdict.claim]} {_CHOSEN}" if few else ""
                 waiting.setdefault(hint + of, []).append(verdict.claim)
-    for hint in sorted(
-        waiting, key=lambda one: [one.startswith(each) for each in _HINTS.values()], reverse=True
-    ):
-        if names := waiting.get(hint):
-            worth[f"{hint}{more.get(hint, '')} ({', '.join(names)})"] = names
+        for said, names in waiting.items():
+            worth[f"{said}{more.get(said, '')} ({', '.join(names)})"] = names
     lacking = {v.claim: _more(v, freq) for v in verdicts} if freq else {}
     reach = {claim: one for claim, one in lacking.items() if one is not None and one.near}
     if reach:

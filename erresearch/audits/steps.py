@@ -122,15 +122,12 @@ class Audit(Printed):
         """Files, panel, verdicts and what could not be told."""
         lines = [*self.files.lines, str(self.panel) if self.panel is not None else "no panel"]
         lines += [f"note: {text}" for text in self.warnings]
-        lines += [
-            f"{v.claim}: {v.words}. {v.reason}" + (f". {v.certainty}" if v.certainty is not None else "")
-            for v in self.verdicts
-            if v.word != "not judged"
-        ]
         waiting: dict[tuple[str, str], list[str]] = {}
         for v in self.verdicts:
             if v.word == "not judged":
                 waiting.setdefault((v.words, v.reason), []).append(v.claim)
+            else:
+                lines.append(f"{v.claim}: {v.words}. {v.reason}. {v.certainty}")
         lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
         lines += [str(estimate) for estimate in self.survey]
         lines += [text for text in (self.looks, self.candidates) if text]
