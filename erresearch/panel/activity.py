@@ -25,14 +25,12 @@ from erresearch.panel.inputs import (
     exports_of,
     in_utc,
     local_time,
-    timed,
 )
 from erresearch.panel.records import AGES, STATUS, Activity, Request, count_of, denominator, numerator
 from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq, RowStatus
 
 _OF_THESE = ", of each post those that its file has"
 
-_PAID_POSTS = "paid_posts"
 #: The reason under which boosted posts that were left out are counted.
 BOOSTED = "boosted (advertised)"
 
@@ -43,23 +41,10 @@ def _finite(name: str) -> Any:
 
 
 def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activity:
-    """Sum posts by account and period, lazily.
+    """Sum posts by account (`keys`) and period, lazily.
 
     Posts without a time, posts that were too young and advertised posts that are not wanted are summed apart
     (``__status__``), so that one pass counts them.
-
-    Parameters
-    ----------
-    posts : Arrived
-        Posts.
-    request : Request
-        How time is cut, from which age on posts count, and whether advertised ones do.
-    keys : sequence of str
-        Columns that name an account.
-
-    Returns
-    -------
-    Activity
     """
     frame, columns, clock, min_age_days = posts.frame, posts.columns, request.clock, request.min_age_days
     schema = frame.collect_schema()
@@ -68,7 +53,9 @@ def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activ
     check_numbers(schema, [*numbers, *levels], "posts")
     printed = (nw.col("time_precision") == "day").fill_null(False) if "time_precision" in columns else None
     frame, found = local_time(frame, "published_at", clock, as_printed=printed)
-    newest = timed(found, "published_at")[1]
+    if found is None:
+        raise DataError("no row has a time in 'published_at'", fix="check the column")
+    newest = found[1]
     if posts.exported_at is not None:
         newest = max(newest, dt.datetime.combine(posts.exported_at, dt.time()))
     exported = in_utc("exported_at", schema.get("exported_at"))
@@ -76,25 +63,27 @@ def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activ
         later = gather(frame.select(exported.max().alias("last")))["last"][0]
         newest = max(newest, later) if later is not None else newest
     cutoff = newest - dt.timedelta(days=min_age_days) if min_age_days > 0 else None
-    status = nw.lit(int(RowStatus.USED))
+    # the last of these that is true says what becomes of a post
+    marks: dict[RowStatus, Any] = {}
     if request.rules.paid == "left out" and "is_paid" in columns:
-        paid = nw.col("is_paid").cast(nw.Boolean()).fill_null(False)
-        status = nw.when(paid).then(int(RowStatus.BOOSTED)).otherwise(status)
+        marks[RowStatus.BOOSTED] = nw.col("is_paid").cast(nw.Boolean()).fill_null(False)
     if MERGED in columns:
-        status = nw.when(nw.col(MERGED)).then(int(RowStatus.MERGED)).otherwise(status)
+        marks[RowStatus.MERGED] = nw.col(MERGED)
     if cutoff is not None:
         young = nw.col(UTC) > cutoff
         if exported is not None:
             own = exported.dt.offset_by(f"-{round(min_age_days * 86_400)}s")
             young = nw.when(exported.is_null()).then(young).otherwise(nw.col(UTC) > own)
-        status = nw.when(young).then(int(RowStatus.YOUNG)).otherwise(status)
-    status = nw.when(nw.col(UTC).is_null()).then(int(RowStatus.UNTIMED)).otherwise(status)
+        marks[RowStatus.YOUNG] = young
+    status = nw.lit(int(RowStatus.USED))
+    for code, holds in (marks | {RowStatus.UNTIMED: nw.col(UTC).is_null()}).items():
+        status = nw.when(holds).then(int(code)).otherwise(status)
     engagement, words = _engagement(frame, columns)
     made = [status.alias(STATUS), clock.numbers(LOCAL).alias("number"), *_marked(columns)]
     made += [_finite(name).alias(name) for name in (*numbers, *levels)]
     if "is_paid" in columns:
-        made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias(_PAID_POSTS))
-        numbers = [*numbers, _PAID_POSTS]
+        made.append(nw.col("is_paid").cast(nw.Boolean()).cast(nw.Float64()).alias("paid_posts"))
+        numbers = [*numbers, "paid_posts"]
     frame = frame.with_columns(*made)
     if engagement is not None:
         early = [f"{name}_24h" for name in REACTIONS if name in columns]
@@ -116,39 +105,36 @@ def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activ
 
 
 def _sums(columns: Sequence[str], numbers: Sequence[str]) -> list[Any]:
-    out = [
-        nw.len().alias("posts"),
-        nw.col(LOCAL).min().alias("first"),
-        nw.col(LOCAL).max().alias("last"),
-    ]
-    for name in numbers:
-        out += [nw.col(name).sum().alias(name), nw.col(name).count().alias(count_of(name))]
+    local, engagement = nw.col(LOCAL), nw.col("engagement")
+    out = {"posts": nw.len(), "first": local.min(), "last": local.max()}
+    sums = {name: nw.col(name) for name in numbers}
+    sums |= {AGES: nw.col("age_days")} if "age_days" in columns else {}
+    for name, value in sums.items():
+        out |= {name: value.sum(), count_of(name): value.count()}
     if "followers" in columns:
-        out.append(nw.col("followers").mean().alias("followers"))
-    if "age_days" in columns:
-        out += [nw.col("age_days").sum().alias(AGES), nw.col("age_days").count().alias(count_of(AGES))]
+        out["followers"] = nw.col("followers").mean()
     if "engagement" in numbers:
         for name in (n for n in EXPOSURES if n in columns):
-            both = (nw.col(name) > 0) & ~nw.col("engagement").is_null()
-            out.append(nw.when(both).then(nw.col("engagement")).otherwise(0.0).sum().alias(numerator(name)))
-            out.append(nw.when(both).then(nw.col(name)).otherwise(0.0).sum().alias(denominator(name)))
-        own = nw.when(nw.col("others")).then(0.0).otherwise(nw.col("engagement").fill_null(0.0))
-        out.append(own.sum().alias("own engagement"))
-    return out + [nw.when(nw.col(name)).then(1).otherwise(0).sum().alias(name) for name in _MARKS]
+            both = (nw.col(name) > 0) & ~engagement.is_null()
+            out[numerator(name)] = nw.when(both).then(engagement).otherwise(0.0).sum()
+            out[denominator(name)] = nw.when(both).then(nw.col(name)).otherwise(0.0).sum()
+        own = nw.when(nw.col("others")).then(0.0).otherwise(engagement.fill_null(0.0))
+        out["own engagement"] = own.sum()
+    out |= {name: nw.when(nw.col(name)).then(1).otherwise(0).sum() for name in MARKS}
+    return [value.alias(name) for name, value in out.items()]
 
 
-#: Of each row: whether it is another account's, its zone is not known, its day is another than in UTC.
-_MARKS: Final = ("others", "unzoned", "moved")
+#: Of each row: whether its day is another than in UTC, its zone is not known, it is another account's.
+MARKS: Final = ("moved", "unzoned", "others")
 
 
 def _marked(columns: Sequence[str]) -> list[Any]:
-    no = nw.lit(False)
-    others = nw.col("collaboration").fill_null(False) if "collaboration" in columns else no
+    others = nw.col("collaboration") if "collaboration" in columns else nw.lit(False)
     clocked = nw.col("time_precision") != "day" if "time_precision" in columns else nw.lit(True)
-    assumed = nw.col("time_source") == "assumed" if "time_source" in columns else no
+    assumed = nw.col("time_source") == "assumed" if "time_source" in columns else nw.lit(False)
     moved = nw.col(LOCAL).dt.truncate("1d") != nw.col(UTC).dt.truncate("1d")
-    marks = (others, (assumed & clocked).fill_null(False), moved.fill_null(False))
-    return [mark.alias(name) for name, mark in zip(_MARKS, marks, strict=True)]
+    marks = zip(MARKS, (moved, assumed & clocked, others), strict=True)
+    return [mark.fill_null(False).alias(name) for name, mark in marks]
 
 
 def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, str]:
@@ -163,9 +149,9 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
     platform = nw.col("platform").cast(nw.String())
     seen = gather(frame.select(platform.alias("p")).unique())["p"].drop_nulls().sort().to_list()
     sets: dict[tuple[str, ...], list[str]] = {}
+    spelt = {alias: one for one in PLATFORMS.values() for alias in one.aliases}
     for printed in seen:
-        name = printed.strip().lower()
-        known = next((one for one in PLATFORMS.values() if name in one.aliases), PLATFORMS["other"])
+        known = spelt.get(printed.strip().lower(), PLATFORMS["other"])
         sets.setdefault(tuple(n for n in known.reactions if n in columns), []).append(printed)
     if len(sets) <= 1:
         chosen = next(iter(sets), tuple(there))
@@ -183,10 +169,8 @@ def _engagement(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> tuple[Any, 
 
 def _total(names: Sequence[str]) -> Any:
     terms = [_finite(name) for name in names]
-    known = ~terms[0].is_null()
-    for term in terms[1:]:
-        known = known | ~term.is_null()
     filled = [term.fill_null(0.0) for term in terms]
+    known = nw.any_horizontal(*(~term.is_null() for term in terms), ignore_nulls=False)
     return nw.when(known).then(sum(filled[1:], filled[0]))
 
 
@@ -232,12 +216,10 @@ class DayTable:
         Sales by day, advertising by day, and followers, where the table has them.
     filled : int
         Rows without figures that were added for periods without any row.
-    short : int
-        Periods of an account that lack rows.
-    blank : mapping of str to int
-        Figure → periods of an account in which a row is blank, so that their sum is not known.
     week_start : str
         First day of the table's weeks; empty where its rows are no weeks.
+    notes : list of str
+        What is worth a word: periods that lack rows, and what the date of a week means.
     """
 
     figures: pd.DataFrame
@@ -245,21 +227,8 @@ class DayTable:
     spend: pd.DataFrame | None
     followers: pd.DataFrame | None
     filled: int
-    short: int
-    blank: Mapping[str, int]
     week_start: str
-
-    def notes(self, freq: Freq) -> list[str]:
-        """What is worth a word: periods that lack rows, and what the date of a week means."""
-        one, many = PERIODS[freq].one, PERIODS[freq].many
-        row = "a row" if freq == "D" or self.week_start else "a row for each of their days"
-        lacking = f"reactions are missing in {Count(self.short):{one}} without {row}"
-        blank = ", ".join(f"{name} in {count:,}" for name, count in self.blank.items())
-        blank = f"{many} in which a day is blank have no sum and are missing, not smaller: {blank}"
-        first = (
-            f"each row is a week, and its date is taken for the first day of it, a {self.week_start.title()}"
-        )
-        return [lacking] * bool(self.short) + [blank] * bool(self.blank) + [first] * bool(self.week_start)
+    notes: list[str]
 
 
 def holds_days(export: Export) -> bool:
@@ -315,31 +284,10 @@ def _apart(exports: Sequence[Export]) -> pd.Series:
 
 
 def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
-    """Take tables of days apart, and mark the periods that lack rows.
+    """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
 
-    Parameters
-    ----------
-    exports : sequence of Export
-        Tables for which :func:`holds_days` is true.
-    clock : Clock
-        How time is cut.
-    entity : mapping of str to str, optional
-        Account to entity.
-
-    Returns
-    -------
-    DayTable
-
-    Raises
-    ------
-    DesignError
-        If the rows are longer than the periods asked for, or are weeks that fill no month.
-    DataError
-        If two tables hold the same account and day.
-
-    See Also
-    --------
-    erresearch.build_panel : Takes such tables in the place of posts.
+    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the same
+    account and day.
     """
     by, apart = rows_by(exports), _apart(exports).median()
     if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
@@ -391,18 +339,31 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
     # noon is there on every day, midnight is not where clocks change at it
     noon = figures["published_at"] + pd.Timedelta(hours=12)
     figures["published_at"] = noon.dt.tz_localize(clock.tz).dt.tz_convert("UTC")
+    notes, period, spent = [], PERIODS[clock.freq], "spend" in rows.columns
+    if len(short):
+        row = "a row" if clock.freq == "D" or weekday else "a row for each of their days"
+        notes.append(f"reactions are missing in {Count(len(short)):{period.one}} without {row}")
+    lost = ", ".join(f"{name} in {count:,}" for name, count in blank.sum().items() if count)
+    if lost and by != clock.freq:
+        words = "in which a day is blank have no sum and are missing, not smaller"
+        notes.append(f"{period.many} {words}: {lost}")
+    if weekday:
+        notes.append(
+            f"each row is a week, and its date is taken for the first day of it, a {weekday.title()}"
+        )
+    outcomes, rows = None, rows.assign(entity=rows["account"])
+    if sold:
+        labels = [name for name in ("date", "entity", "currency") if name in rows.columns]
+        # a day without a figure of spending is not known to have cost nothing: it is missing, like a day of sales
+        outcomes = rows.melt(labels, [*sold, *["spend"] * spent], var_name="outcome", value_name="value")
     return DayTable(
         figures=figures.drop(columns=["unit", "number"]),
-        # a day without a figure of spending is not known to have cost nothing: it is missing, like a day of sales
-        outcomes=_long(rows, [*sold, *(["spend"] if "spend" in rows.columns else [])]) if sold else None,
-        spend=None
-        if sold or "spend" not in rows.columns
-        else rows[["date", "spend", "account"]].rename(columns={"account": "entity"}).dropna(),
+        outcomes=None if outcomes is None else outcomes.dropna(subset=["value"]),
+        spend=rows[["date", "spend", "entity"]].dropna() if spent and not sold else None,
         followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
         filled=sum(map(len, added)),
-        short=len(short),
-        blank={str(name): int(count) for name, count in blank.sum().items() if count and by != clock.freq},
         week_start=weekday,
+        notes=notes,
     )
 
 
@@ -430,12 +391,3 @@ def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
             pd.DataFrame({"unit": unit, "number": numbers if each else list(dict.fromkeys(numbers))})
         )
     return pd.concat(found).groupby(["unit", "number"]).size()
-
-
-def _long(rows: pd.DataFrame, sold: Sequence[str]) -> pd.DataFrame:
-    """Sales as outcomes: one row per day, entity and figure."""
-    money = [name for name in ("currency",) if name in rows.columns]
-    long = rows.rename(columns={"account": "entity"}).melt(
-        ["date", "entity", *money], list(sold), var_name="outcome", value_name="value"
-    )
-    return long.dropna(subset=["value"])

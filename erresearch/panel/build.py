@@ -12,28 +12,22 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.engine.sources import FEW, column_names
+from erresearch.engine.sources import FEW
 from erresearch.errors import Count, DataError, DesignError, GuardError, in_mapping, is_number
 from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.io import pl
 from erresearch.panel.activity import (
     COUNTED as POSTS_COUNTED,
+    MARKS,
     count_posts,
     day_table,
     only_days,
     rows_by,
     sum_posts,
 )
-from erresearch.panel.calendar import Span, assemble, between_files, lay_out
-from erresearch.panel.followers import (
-    FOLLOWER_COLUMNS,
-    SPEND_COLUMNS,
-    daily_figures,
-    figures_by_day,
-    follow,
-    spending,
-)
+from erresearch.panel.calendar import assemble, between_files, lay_out
+from erresearch.panel.followers import by_kind, daily_figures, follow, spending
 from erresearch.panel.inputs import (
     POST_COLUMNS,
     Arrived,
@@ -167,7 +161,12 @@ def _of_posts(
     """The panel of posts; where they `stand_for_days`, nothing is said of how many there were."""
     clock, rules, entity = request.clock, request.rules, request.entity
     _refuse_spending(rules, spend is not None)
-    arrived, repeats = _arrive_posts(posts, request)
+    needed = ["account", "published_at", *([entity] if isinstance(entity, str) else [])]
+    arrived = arrive(posts, what="posts", kinds=("posts",), needed=needed, wanted=POST_COLUMNS)
+    request.notes.extend(arrived.cautions)
+    arrived, repeats = once(arrived, request.notes)
+    if rules.crossposts == "merged":
+        arrived = merge_crossposts(arrived, request.notes)
     booked = _arrive_outcomes(outcomes)
     keys: list[str] = [name for name in ("platform", "account") if name in arrived.columns]
     named = "entity" if "entity" in arrived.columns and entity is None else None
@@ -178,18 +177,20 @@ def _of_posts(
     few = arrived.rows is not None and arrived.rows <= FEW
     sums = _named(gather(activity.frame, small=few), named)
     table, books, owners = _join(sums, booked, named, request)
-    last = _last_day(activity, clock.tz)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
+    last = None  # the last day of which all posts are old enough
+    if activity.cutoff is not None:
+        local = activity.cutoff.replace(tzinfo=dt.UTC).astimezone(zoneinfo.ZoneInfo(clock.tz))
+        last = local.date() - dt.timedelta(days=1)
     spine, periods = lay_out(table, books, request, last=last, parts=arrived.parts, unsold=unsold)
     if not stand_for_days:
-        _post_notes(table, activity, arrived.columns, request)
-    if rules.apart != "post_type" and not stand_for_days:
-        _kind_notes(arrived, request.notes)
+        _post_notes(table, activity, arrived, request)
     money = books.currency if books is not None else rules.currency
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
-    audience, followed = _audience(followers, used, spine, request)
-    daily, said, counted = _daily(followers, table, spine, request)
-    advertised, paid = _advertising(spend, spine, money, request)
+    counts, by_day = by_kind(followers)
+    audience, followed = follow(counts, used.filter(pl.col("posts") > pl.col("others")), spine, request)
+    daily, said, counted = daily_figures(by_day, table, spine, request)
+    advertised, paid = spending(spend, spine, request, currency=money.upper())
     made, definitions = assemble(
         used, activity, books, spine, request, audience=audience, daily=daily, spend=advertised
     )
@@ -252,69 +253,9 @@ def _of_days(days: Sequence[Export], outcomes: Any, followers: Any, spend: Any, 
         made,
         rows=rows,
         accounting={PERIODS[rows_by(days)].many: own, **accounting},
-        notes=(*made.notes, *table.notes(clock.freq)),
+        notes=(*made.notes, *table.notes),
         definitions=definitions,
     )
-
-
-def _arrive_posts(posts: Any, request: Request) -> tuple[Arrived, dict[str, int]]:
-    """Posts, each once, and how many rows were left out for it."""
-    column = [request.entity] if isinstance(request.entity, str) else []
-    needed = ("account", "published_at", *column)
-    arrived = arrive(posts, what="posts", kinds=("posts",), needed=needed, wanted=POST_COLUMNS)
-    request.notes.extend(arrived.cautions)
-    arrived, left = once(arrived, request.notes)
-    if request.rules.crossposts == "merged":
-        arrived = merge_crossposts(arrived, request.notes)
-    return arrived, left
-
-
-def _daily(
-    followers: Any, table: pl.DataFrame, spine: pl.DataFrame, request: Request
-) -> tuple[pl.DataFrame | None, dict[str, str], dict[str, RowAccounting]]:
-    """Figures by day on the calendar, with what they mean and the account of their rows."""
-    _, daily = _by_kind(followers)
-    if daily is None:
-        return None, {}, {}
-    wanted = ("platform", "account", *figures_by_day())
-    arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
-    owners = table.select("platform", "account", "entity").unique()
-    figures, said, used, left = daily_figures(gather(arrived.frame), owners, spine, request)
-    return figures, said, {"daily": arrived.accounting(used, left)}
-
-
-def _advertising(
-    spend: Any, spine: pl.DataFrame, currency: str, request: Request
-) -> tuple[tuple[pl.DataFrame, Span] | None, dict[str, RowAccounting]]:
-    """Advertising by period with the days that it covers, and the account of its rows."""
-    if spend is None:
-        return None, {}
-    bills = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=SPEND_COLUMNS)
-    entities = spine["entity"].unique().sort().to_list()
-    advertised, span, left = spending(bills, entities, request, currency=currency.upper())
-    inside = int(advertised.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
-    left["outside the panel's periods"] = int(advertised["rows"].sum()) - inside
-    return (advertised, span), {"spend": bills.accounting(inside, left)}
-
-
-def _by_kind(followers: Any) -> tuple[Any, Any]:
-    """What counts followers, and what has figures by day; one table may do both."""
-    if followers is None:
-        return None, None
-    exports = exports_of(followers)
-    if exports or isinstance(followers, (list, tuple)):
-        if not exports or any(one.kind not in ("followers", "daily") for one in exports):
-            return followers, None  # refused where they arrive, with the reason
-        counts = [one for one in exports if "followers" in one.rows.columns]
-        # histories of followers; those in tables of figures by day only where there are no others
-        own = [one for one in counts if one.kind == "followers"] or counts
-        # a history of gains alone is figures by day
-        daily = [one for one in exports if one.kind == "daily" or one not in counts]
-        return (own or None), ([replace(one, kind="daily") for one in daily] or None)
-    names = set(column_names(followers))
-    counted = "followers" in names
-    by_day = bool(names & set(figures_by_day()))
-    return (followers if counted or not by_day else None), (followers if by_day else None)
 
 
 def _arrive_outcomes(outcomes: Any) -> Arrived | None:
@@ -369,19 +310,11 @@ def _join(
     return good, book(long.with_columns(entities.alias("entity")), request), owners
 
 
-def _last_day(activity: Activity, tz: str) -> dt.date | None:
-    """Last day of which all posts are old enough."""
-    if activity.cutoff is None:
-        return None
-    local = activity.cutoff.replace(tzinfo=dt.UTC).astimezone(zoneinfo.ZoneInfo(tz))
-    return local.date() - dt.timedelta(days=1)
-
-
-def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str], request: Request) -> None:
+def _post_notes(table: pl.DataFrame, activity: Activity, arrived: Arrived, request: Request) -> None:
+    """Say what of the posts is to be known before their figures are used."""
     clock, notes = request.clock, request.notes
     used = table.filter(pl.col(STATUS) == RowStatus.USED)
-    marks = ["posts", "moved", "unzoned", "others"]
-    total, moved, unknown, others = map(int, used.select(pl.col(marks).sum()).row(0))
+    total, moved, unknown, others = map(int, used.select(pl.col("posts", *MARKS).sum()).row(0))
     paid = int(used["paid_posts"].sum()) if "paid_posts" in activity.summed else 0
     if unknown > _UNZONED * total and clock.freq == "D":
         raise DataError(
@@ -405,20 +338,16 @@ def _post_notes(table: pl.DataFrame, activity: Activity, columns: Sequence[str],
             notes.append(f"{Count(lacking, of=total):post has} no {name}: left out of its sums")
     young = int(table.filter(pl.col(STATUS) == RowStatus.YOUNG)["posts"].sum())
     if young:
-        one = "exported_at" not in columns
+        one = "exported_at" not in arrived.columns
         when = f"{activity.newest:%Y-%m-%d}" if one else "the export of their file"
         notes.append(
             f"{Count(young):post is} younger than {request.min_age_days:g} days at {when} and left out; so are the "
             f"periods that {'reach beyond that' if one else 'hold them'}"
         )
-
-
-def _kind_notes(posts: Arrived, notes: list[str]) -> None:
-    """Say that rates are of several kinds of post together."""
-    if "post_type" not in posts.columns:
+    if "post_type" not in arrived.columns or request.rules.apart == "post_type":
         return
     kind = nw.col("post_type").cast(nw.String())
-    counts = gather(posts.frame.group_by(kind.alias("kind")).agg(nw.len().alias("n")))
+    counts = gather(arrived.frame.group_by(kind.alias("kind")).agg(nw.len().alias("n")))
     counts = counts.drop_nulls("kind").sort("n", "kind", descending=[True, False])
     if counts.height > 1:
         named = ", ".join(f"{n:,} {kind}" for kind, n in counts.head(4).iter_rows())
@@ -447,21 +376,6 @@ def _mark_changes(
         request.notes.append(f"{text}: {name} is to be a control beside it")
         said[name] = f"1 from {change.day} on, when the definition of {change.name} changes"
     return made, said
-
-
-def _audience(
-    followers: Any, used: pl.DataFrame, spine: pl.DataFrame, request: Request
-) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
-    counts, _ = _by_kind(followers)
-    used = used.filter(pl.col("posts") > pl.col("others"))
-    if counts is None:
-        return (follow(None, used, spine, request)[0] if "followers" in used.columns else None), {}
-    kinds, needed = ("followers", "daily"), ("date", "followers")
-    arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWER_COLUMNS)
-    rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
-    audience, found = follow(rows, used, spine, request)
-    left = {"without a count or of no account here": rows.height - found}
-    return audience, {"followers": arrived.accounting(found, left)}
 
 
 def _posted(

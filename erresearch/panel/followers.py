@@ -5,56 +5,74 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import column_names
 from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
-from erresearch.panel.inputs import Arrived
-from erresearch.panel.records import Request, counts_by_currency, kept_currency, look_up, refuse_coarse
+from erresearch.panel.inputs import arrive, exports_of
+from erresearch.panel.records import (
+    Request,
+    RowAccounting,
+    counts_by_currency,
+    kept_currency,
+    look_up,
+    refuse_coarse,
+)
 from erresearch.schema import ADS, FOLLOWERS
 
-FOLLOWER_COLUMNS = (*FOLLOWERS.key, "followers")
-SPEND_COLUMNS = (*ADS.labels, "spend")
 _STALE_DAYS = 35
 _ALWAYS = dt.datetime(1970, 1, 1)
 
 
+def by_kind(followers: Any) -> tuple[Any, Any]:
+    """What counts followers, and what has figures by day; one table may do both."""
+    if followers is None:
+        return None, None
+    exports = exports_of(followers)
+    if exports or isinstance(followers, (list, tuple)):
+        if not exports or any(one.kind not in ("followers", "daily") for one in exports):
+            return followers, None  # refused where they arrive, with the reason
+        counts = [one for one in exports if "followers" in one.rows.columns]
+        # histories of followers; those in tables of figures by day only where there are no others
+        own = [one for one in counts if one.kind == "followers"] or counts
+        # a history of gains alone is figures by day
+        daily = [one for one in exports if one.kind == "daily" or one not in counts]
+        return (own or None), ([replace(one, kind="daily") for one in daily] or None)
+    names = set(column_names(followers))
+    by_day = bool(names & set(figures_by_day()))
+    return (followers if "followers" in names or not by_day else None), (followers if by_day else None)
+
+
 def follow(
-    counts: pl.DataFrame | None, activity: pl.DataFrame, spine: pl.DataFrame, request: Request
-) -> tuple[pl.DataFrame | None, int]:
+    counts: Any, activity: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
     """Followers of each entity and period: the last count of each account on or before the period's last day.
 
-    Parameters
-    ----------
-    counts : polars.DataFrame or None
-        Counts by day, platform and account; None to take those that stand beside the posts.
-    activity : polars.DataFrame
-        Posts summed by platform, account and period, with their entity.
-    spine : polars.DataFrame
-        entity, number: the panel's rows.
-    request : Request
-        How time is cut, what was decided; takes what is to be told.
-
-    Returns
-    -------
-    table, used
-        entity, number, followers, own engagement (of accounts whose followers are known) and own posts; None where
-        nothing is known. And how many counts belong to an account of the panel.
+    Where nothing counts followers, those that stand beside the posts (`activity`, summed by account and period) are
+    taken. With them come own engagement and own posts, of accounts whose followers are known.
     """
     keys, clock, notes = ["platform", "account"], request.clock, request.notes
     accounts = activity.select(*keys, "entity").unique().sort(*keys)
-    if counts is None:
+    known, accounting = None, {}
+    if counts is not None:
+        kinds, needed = ("followers", "daily"), ("date", "followers")
+        arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWERS.key)
+        rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
+        known = _matched(rows, accounts, clock, notes)
+        used = int(known["rows"].sum())
+        left = {"without a count or of no account here": rows.height - used}
+        accounting["followers"] = arrived.accounting(used, left)
+    elif "followers" in activity.columns:
         known = activity.filter(pl.col("followers").is_not_null()).select(*keys, "number", "followers")
         known = known.group_by(*keys, "number").agg(pl.col("followers").mean())
-    else:
-        known = _matched(counts, accounts, clock, notes)
-    if not known.height:
-        return None, 0
-    used = known.height if counts is None else int(known["rows"].sum())
+    if known is None or not known.height:
+        return None, accounting
     known = known.select(*keys, "number", "followers", pl.col("number").alias("seen")).sort("number")
     there = accounts.join(known.select(keys).unique(), on=keys, how="semi")
     if there.height < accounts.height:
@@ -91,16 +109,13 @@ def follow(
         pl.col("own engagement").fill_null(0.0).sum(),
         pl.col("posts").fill_null(0).sum().alias("own posts"),
     )
-    return table, used
+    return table, accounting
 
 
 def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
     """Counts under the names that the posts use."""
-    counts = _with_names(counts, accounts, "follower counts")
-    undated = counts["date"].is_null()
-    if undated.any():
-        # a count without a date is that of the export; it stands for the whole time, and is said to
-        counts = counts.with_columns(pl.col("date").fill_null(_ALWAYS))
+    # a count without a date is that of the export; it stands for the whole time, and is said to
+    counts = _with_names(counts, accounts, "follower counts").with_columns(pl.col("date").fill_null(_ALWAYS))
     exact = {(p, plain_name(a)): a for p, a in accounts.select("platform", "account").iter_rows()}
     alone, named = (_by_platform(table, "account") for table in (accounts, counts))
     renamed: dict[tuple[str, str], str | None] = {}
@@ -116,14 +131,10 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
             f"follower counts of {', '.join(lost[:4])} belong to no account that published, and were left out; the lines "
             "platform and account of the file's mapping say whose they are, as the posts have it"
         )
-    table = pl.DataFrame(
-        [(p, a, name) for (p, a), name in renamed.items() if name is not None],
-        schema={"platform": pl.String, "account": pl.String, "own": pl.String},
-        orient="row",
-    )
-    counts = (
-        counts.join(table, on=["platform", "account"], how="inner").drop("account").rename({"own": "account"})
-    )
+    found = [(p, a, name) for (p, a), name in renamed.items() if name is not None]
+    schema = {"platform": pl.String, "account": pl.String, "own": pl.String}
+    table = pl.DataFrame(found, schema=schema, orient="row")
+    counts = counts.join(table, on=["platform", "account"]).with_columns(account=pl.col("own"))
     counts = counts.filter(pl.col("followers").cast(pl.Float64).is_finite().fill_null(False))
     counts = clock.with_numbers(counts, "date").sort("date", maintain_order=True)
     return counts.group_by("platform", "account", "number").agg(
@@ -132,34 +143,18 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
 
 
 def spending(
-    spend: Arrived, entities: list[str], request: Request, *, currency: str = ""
-) -> tuple[pl.DataFrame, tuple[dt.date, dt.date], dict[str, int]]:
-    """What advertising cost, by entity and period.
+    spend: Any, spine: pl.DataFrame, request: Request, *, currency: str
+) -> tuple[tuple[pl.DataFrame, tuple[dt.date, dt.date]] | None, dict[str, RowAccounting]]:
+    """What advertising cost, by entity and period, with the days that it covers.
 
-    Parameters
-    ----------
-    spend : Arrived
-        Rows with date and spend.
-    request : Request
-        How time is cut, what was decided; takes what is to be told.
-    entities : list of str
-        Entities of the panel.
-    currency : str
-        The one that is kept where there are several; empty for that of most rows.
-
-    Returns
-    -------
-    table, span, left
-        entity, number, spend, rows; the days that the files cover; rows left out by reason.
-
-    Raises
-    ------
-    DataError
-        If the rows are of a whole range.
-    GuardError
-        If there are several entities and nothing says whose spending it is.
+    Of several currencies that of the outcomes is kept, else that of most rows. Rows of a whole range are refused, and
+    several entities where nothing says whose spending it is.
     """
-    table, clock = gather(spend.frame), request.clock
+    if spend is None:
+        return None, {}
+    wanted = (*ADS.labels, "spend")
+    arrived = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=wanted)
+    table, clock = gather(arrived.frame), request.clock
     rows = table.height
     if "grain" in table.columns and (table["grain"] == "range").any():
         raise DataError(
@@ -167,19 +162,15 @@ def spending(
             got=f"{Count(int((table['grain'] == 'range').sum())):row}",
             fix="export it by day (in Ads Manager: breakdown by time, day)",
         )
-    # that of the outcomes first, else that of most rows
     counts = dict(sorted(counts_by_currency(table).items(), key=lambda one: one[0] != currency))
     kept = kept_currency("advertising", counts, "", request.notes)
     if len(counts) > 1:
         table = table.filter(pl.col("currency").fill_null("").str.to_uppercase().is_in(["", kept]))
     foreign = rows - table.height
-    good = pl.col("date").is_not_null() & pl.col("spend").cast(
-        pl.Float64, strict=False
-    ).is_finite().fill_null(False)
-    table = table.filter(good).with_columns(
-        pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d").alias("day"),
-        pl.col("spend").cast(pl.Float64),
+    table = table.with_columns(pl.col("spend").cast(pl.Float64, strict=False)).filter(
+        pl.col("date").is_not_null(), pl.col("spend").is_finite().fill_null(False)
     )
+    table = table.with_columns(pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d").alias("day"))
     left = {"in another currency": foreign, "without a date or an amount": rows - foreign - table.height}
     if not table.height:
         raise DataError("no row of advertising is left", got=f"{Count(rows):row} without a date or an amount")
@@ -188,18 +179,18 @@ def spending(
         pl.coalesce(ends, pl.col("day")).alias("end"), pl.lit("spend").alias("outcome")
     )
     refuse_coarse(table, clock)
+    entities = spine["entity"].unique().sort().to_list()
     table = table.with_columns(_owner(table, entities, request.mapping))
     span = (table["day"].min().date(), table["end"].max().date())  # type: ignore[union-attr]
-    sums = (
-        clock.with_numbers(table, "day")
-        .group_by("entity", "number")
-        .agg(pl.col("spend").sum(), pl.len().alias("rows"))
-    )
+    sums = clock.with_numbers(table, "day").group_by("entity", "number")
+    sums = sums.agg(pl.col("spend").sum(), pl.len().alias("rows"))
     request.notes.append(
         f"advertising is known from {span[0]} to {span[1]}; a day between them without a row cost nothing, as these "
         "files list only days on which something ran"
     )
-    return sums, span, left
+    inside = int(sums.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
+    left["outside the panel's periods"] = int(sums["rows"].sum()) - inside
+    return (sums, span), {"spend": arrived.accounting(inside, left)}
 
 
 def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] | None) -> Any:
@@ -239,52 +230,39 @@ def figures_by_day() -> tuple[str, ...]:
 
 
 def daily_figures(
-    rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, request: Request
-) -> tuple[pl.DataFrame | None, dict[str, str], int, dict[str, int]]:
-    """Sum figures by day to periods, one column per figure and platform.
+    daily: Any, sums: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, str], dict[str, RowAccounting]]:
+    """Sum figures by day to periods, one column per figure and platform, ``daily_<figure> (<platform>)``.
 
-    Days are taken as printed. A period of which an account lacks a day is missing, not smaller.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        date, figures, and platform and account where there are several.
-    owners : polars.DataFrame
-        platform, account, entity of the accounts that published.
-    spine : polars.DataFrame
-        entity, number: the panel's rows.
-    request : Request
-        How time is cut, what was decided; takes what is to be told.
-
-    Returns
-    -------
-    table, definitions, used, left
-        entity, number and ``daily_<figure> (<platform>)``; None where nothing can be joined. Rows used, and others by
-        reason.
-
-    Raises
-    ------
-    ColumnError
-        If several platforms or accounts published and the rows do not say of which they are.
+    Days are taken as printed. A period of which an account lacks a day is missing, not smaller. Whose a row is, the
+    accounts that published (those of the `sums`) say.
     """
-    total, clock = rows.height, request.clock
-    names = [name for name in rows.columns if name not in _KEYS]
-    rows = _with_names(rows, owners, "figures by day").with_columns(
+    if daily is None:
+        return None, {}, {}
+    wanted = (*_KEYS, *figures_by_day())
+    arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
+    owners, clock = sums.select("platform", "account", "entity").unique(), request.clock
+    names = [name for name in arrived.columns if name not in _KEYS]
+    figures = [pl.col(name).cast(pl.Float64) for name in names]
+    table = _with_names(gather(arrived.frame), owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
         pl.col("platform", "account").cast(pl.String),
-        *[_finite(name) for name in names],
+        *[pl.when(value.is_finite()).then(value) for value in figures],
     )
-    dated = rows.filter(pl.col("date").is_not_null())
-    left = {"without a date": total - dated.height}
-    owned = dated.join(_owners(dated, owners, spine, request.notes), on=["platform", "account"], how="inner")
-    left["of no account here"] = dated.height - owned.height
+    dated = table.filter(pl.col("date").is_not_null())
+    owned = dated.join(_owners(dated, owners, spine, request.notes), on=["platform", "account"])
     owned = clock.with_numbers(owned, "date")
     inside = owned.join(spine, on=["entity", "number"], how="semi")
-    left["outside the panel's periods"] = owned.height - inside.height
+    left = {
+        "without a date": table.height - dated.height,
+        "of no account here": dated.height - owned.height,
+        "outside the panel's periods": owned.height - inside.height,
+    }
+    accounting = {"daily": arrived.accounting(inside.height, left)}
     if not inside.height:
-        return None, {}, 0, left
+        return None, {}, accounting
     grid = spine.join(inside.select("entity").unique(), on="entity", how="semi")
-    return *_summed(inside, names, grid, clock, request.notes), inside.height, left
+    return *_summed(inside, names, grid, clock, request.notes), accounting
 
 
 def _by_platform(table: pl.DataFrame, name: str) -> dict[str, list[str]]:
@@ -306,11 +284,6 @@ def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataF
             )
         rows = rows.with_columns(pl.lit(only[0]).alias(name))
     return rows
-
-
-def _finite(name: str) -> Any:
-    value = pl.col(name).cast(pl.Float64)
-    return pl.when(value.is_finite()).then(value).alias(name)
 
 
 def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes: list[str]) -> pl.DataFrame:

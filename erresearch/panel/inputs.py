@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -37,7 +37,6 @@ SUMMED = (
 POST_COLUMNS = (*POSTS.labels, "age_days", "followers", "engagements_reported", *SUMMED)
 #: The column that marks the Facebook row of a cross-post.
 MERGED = "__merged__"
-Kind = Literal["pandas", "polars", "pyarrow", "lazy"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -50,8 +49,8 @@ class Arrived:
         The needed columns that are there.
     columns : tuple of str
         Their names.
-    kind : {"pandas", "polars", "pyarrow", "lazy"}
-        What was given.
+    kind : str
+        The library of what was given; "lazy" where the rows stay where they are, "pandas" for exports.
     rows : int or None
         Rows in, among them those that another export repeats; None where lazy.
     repeated : int
@@ -68,18 +67,13 @@ class Arrived:
 
     frame: nw.LazyFrame[Any]
     columns: tuple[str, ...]
-    kind: Kind
-    rows: int | None
+    kind: str
+    rows: int | None = None
     repeated: int = 0
     exported_at: dt.date | None = None
     parts: tuple[Export, ...] = ()
     simulated: bool = False
     cautions: tuple[str, ...] = ()
-
-    @property
-    def lazy(self) -> bool:
-        """Whether the rows stay where they are."""
-        return self.kind == "lazy"
 
     def accounting(self, used: int, left: Mapping[str, int]) -> RowAccounting:
         """What became of the rows: those used, those left out by reason, and what another export repeats."""
@@ -90,54 +84,31 @@ class Arrived:
 def arrive(
     data: Any, *, what: str, kinds: Sequence[str], needed: Sequence[str], wanted: Sequence[str]
 ) -> Arrived:
-    """Open a table.
+    """Open a table: an export or some of one of the `kinds`, a lazy one, or a frame.
 
-    Parameters
-    ----------
-    data : Export, sequence of Export, Lake, or frame
-        The table.
-    what : str
-        Its name in messages.
-    kinds : sequence of str
-        Kinds of export that will do.
-    needed, wanted : sequence of str
-        Columns that must be there, and columns that are taken where they are.
-
-    Returns
-    -------
-    Arrived
-
-    Raises
-    ------
-    DataError
-        If an export is of another kind, or there is none.
-    ColumnError
-        If a needed column is missing or a table cannot be read.
-    EngineError
-        If it is no table.
+    Columns that are `needed` must be there, those that are `wanted` are taken where they are; `what` names the table in
+    messages.
     """
     exports = _exports(data, what, kinds)
+    known: dict[str, Any] = {}
     if exports:
         together = exports[0] if len(exports) == 1 else combine_exports(_dated(exports))
         cautions = [c.text for c in together.warnings if c.code in ("overlap", "changed definition")]
-        held = together.held()
-        repeated = len(held) - sum(len(export.held()) for export in exports)
-        table = _narrow(held, what, needed, wanted)
-        return Arrived(
-            frame=table.lazy(),
-            columns=tuple(table.columns),
-            kind="pandas",
-            rows=len(held) - repeated,
-            repeated=-repeated,
-            exported_at=together.exported_at,
-            parts=tuple(exports),
-            simulated=any(says_simulated(export.held()) for export in exports),
-            cautions=tuple(cautions) if len(exports) > 1 else (),
-        )
-    simulated = bool(getattr(data, "attrs", None) and data.attrs.get("simulated"))
-    if isinstance(data, Lake):
+        data = together.held()
+        rows = sum(len(export.held()) for export in exports)
+        known = {
+            "rows": rows,
+            "repeated": rows - len(data),
+            "exported_at": together.exported_at,
+            "parts": tuple(exports),
+            "simulated": any(says_simulated(export.held()) for export in exports),
+            "cautions": tuple(cautions) if len(exports) > 1 else (),
+        }
+    elif isinstance(data, Lake):
         _refuse_other_kind(data.name, data.kind, what, kinds)
-        data, simulated = data.rows, data.simulated
+        known, data = {"simulated": data.simulated}, data.rows
+    else:
+        known = {"simulated": says_simulated(data)}
     try:
         frame = as_narwhals(data)
     except TypeError as error:
@@ -147,20 +118,20 @@ def arrive(
             allowed="what read_export returns, several of them, or a pandas, Polars, PyArrow or DuckDB table",
             fix="read a file with erresearch.read_export or polars.scan_parquet",
         ) from error
+    present = frame.collect_schema().names()
+    if any(name not in present for name in needed):
+        raise missing_columns(needed, present, where=f"the table of {what}")
+    names = tuple(name for name in dict.fromkeys([*needed, *wanted]) if name in present)
     if isinstance(frame, nw.LazyFrame):
-        names = _there(frame.collect_schema().names(), what, needed, wanted)
-        return Arrived(
-            frame=frame.select(names), columns=tuple(names), kind="lazy", rows=None, simulated=simulated
-        )
-    kind: Kind = "pyarrow"
-    if frame.implementation.is_pandas():
-        kind = "pandas"
-    elif frame.implementation.is_polars():
-        kind = "polars"
-    table = _narrow(data, what, needed, wanted)
-    return Arrived(
-        frame=table.lazy(), columns=tuple(table.columns), kind=kind, rows=len(frame), simulated=simulated
-    )
+        return Arrived(frame=frame.select(names), columns=names, kind="lazy", **known)
+    try:
+        table = frame.select(names).to_polars()
+    except Exception as error:
+        said = str(error).split("\n", maxsplit=1)[0][:200]
+        raise ColumnError(f"the table of {what} cannot be read", got=said) from error
+    kind = "pandas" if exports else frame.implementation.value
+    known = {"rows": len(frame), **known, "frame": nw.from_native(table.lazy())}
+    return Arrived(columns=names, kind=kind, **known)
 
 
 def exports_of(data: Any) -> list[Export]:
@@ -215,35 +186,8 @@ def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) ->
         )
 
 
-def _there(names: Sequence[str], what: str, needed: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    if any(name not in names for name in needed):
-        raise missing_columns(needed, names, where=f"the table of {what}")
-    return [name for name in dict.fromkeys([*needed, *wanted]) if name in names]
-
-
-def _narrow(data: Any, what: str, needed: Sequence[str], wanted: Sequence[str]) -> Any:
-    """The columns in Polars; the given table is not touched."""
-    columns = [str(name) for name in nw.from_native(data, eager_only=True).columns]
-    names = _there(columns, what, needed, wanted)
-    if isinstance(data, pl.DataFrame):
-        return nw.from_native(data.select(names))
-    try:
-        made = pl.from_pandas(data[names]) if hasattr(data, "iloc") else pl.from_arrow(data.select(names))
-    except Exception as error:
-        raise ColumnError(
-            f"the table of {what} cannot be read", got=str(error).split("\n", maxsplit=1)[0][:200]
-        ) from error
-    return nw.from_native(made)
-
-
 def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
-    """Refuse a column of text where figures are needed.
-
-    Raises
-    ------
-    ColumnError
-        Naming it.
-    """
+    """Refuse a column of text where figures are needed."""
     wrong = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
     if wrong:
         raise ColumnError(
@@ -254,21 +198,10 @@ def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) ->
 
 
 def give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
-    """Return a Polars table as the kind that was given.
+    """Return a Polars table as the kind that was given, `attributes` in the ``attrs`` of a pandas table.
 
-    Parameters
-    ----------
-    table : polars.DataFrame
-        The result.
-    like : Arrived
-        What was given. Where it was lazy the result is lazy, in the same engine (Polars; DuckDB, on its default
-        connection; Ibis), else in Polars.
-    attributes : mapping
-        For ``attrs`` of a pandas table.
-
-    Returns
-    -------
-    frame
+    Where a lazy table was given the result is lazy, in the same engine (Polars; DuckDB, on its default connection;
+    Ibis), else in Polars.
     """
     if like.kind == "polars":
         return table
@@ -313,28 +246,10 @@ def in_utc(column: str, dtype: Any) -> Any:
 def local_time(
     frame: nw.LazyFrame[Any], column: str, clock: Clock, *, as_printed: Any = None
 ) -> tuple[nw.LazyFrame[Any], Span | None]:
-    """Add the moment in UTC and in the business's zone, both without a zone.
+    """Add the moment in UTC and in the business's zone, both without a zone; and the first and last moment in UTC.
 
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Rows.
-    column : str
-        Moments; without a zone they are taken as UTC, and bare dates as days.
-    clock : Clock
-        The zone.
-    as_printed : narwhals.Expr, optional
-        Rows whose day is not to be moved.
-
-    Returns
-    -------
-    frame, span
-        With the two columns; first and last moment in UTC, None where no row has one.
-
-    Raises
-    ------
-    ColumnError
-        If the column holds no times, or a zone of the connection that is not UTC.
+    Moments without a zone are taken as UTC, and bare dates as days; rows that are `as_printed` are not moved. A zone of
+    the connection that is not UTC is refused.
     """
     dtype = frame.collect_schema()[column]
     moment = in_utc(column, dtype)
@@ -357,9 +272,8 @@ def local_time(
     if first is None or clock.tz == "UTC" or dtype == nw.Date:
         local = nw.col(UTC)
     elif frame.implementation.is_polars() and last - first > _LONG:
-        local = (
-            nw.col(UTC).dt.replace_time_zone("UTC").dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
-        )
+        aware = nw.col(UTC).dt.replace_time_zone("UTC")
+        local = aware.dt.convert_time_zone(clock.tz).dt.replace_time_zone(None)
     else:
         local = in_zone(UTC, clock.tz, (first, last))
     if as_printed is not None:
@@ -367,87 +281,56 @@ def local_time(
     return frame.with_columns(local.alias(LOCAL)), None if first is None else (first, last)
 
 
-def timed(span: Span | None, column: str) -> Span:
-    """The span, or a word on its absence.
-
-    Raises
-    ------
-    DataError
-        If no row has a time.
-    """
-    if span is None:
-        raise DataError(f"no row has a time in {column!r}", fix="check the column")
-    return span
-
-
 _KEYS = ("platform", "account", "post_id")
 
 
 def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
-    """Keep one row of each post; exports were looked at when they were put together.
+    """Keep one row of each post, and count the others by reason; exports were looked at when they were put together.
 
-    Parameters
-    ----------
-    posts : Arrived
-        Posts; where they have ``exported_at``, rows of different days may differ and the newest stay.
-    notes : list of str
-        Takes what was done.
-
-    Returns
-    -------
-    posts, left
-        Each post once, and how many rows were left out, by reason.
-
-    Raises
-    ------
-    DataError
-        If the same post has different figures and nothing says which are newer.
+    Where posts have ``exported_at``, rows of different days may differ and the newest stay; else different figures of
+    one post are refused.
     """
     if posts.parts or "post_id" not in posts.columns:
         return posts, {}
     keys = [name for name in _KEYS if name in posts.columns]
     frame = posts.frame
     known = frame.filter(~nw.col("post_id").is_null())
-    if _rows(known) == _rows(known.select(keys).unique()):
+    before = _rows(known)
+    if before == _rows(known.select(keys).unique()):
         return posts, {}
-    left, before = {}, _rows(known)
+    left = {}
     if "exported_at" in posts.columns:
         newest = nw.col("exported_at").max().over(*keys)
         # a row without a day of export is older than any with one
         known = known.with_columns(newest.alias("__newest__"))
         known = known.filter((nw.col("exported_at") == nw.col("__newest__")) | nw.col("__newest__").is_null())
-        known = known.drop("__newest__")
         left["of posts with newer figures"] = older = before - _rows(known)
         if older:
             notes.append(
                 f"{Count(older):row holds} earlier figures of posts that a later export holds again; the newest stay"
             )
         before -= older
-    known = known.unique()
-    left["copies of an earlier row"] = copies = before - _rows(known)
+    known = known.select(posts.columns).unique()
+    rows = _rows(known)
+    left["copies of an earlier row"] = copies = before - rows
     if copies:
         notes.append(f"{Count(copies):post repeats} an earlier row: counted once")
-    _refuse_different(known, keys, before - copies)
-    unnamed = frame.filter(nw.col("post_id").is_null())
-    return replace(posts, frame=nw.concat([known.select(posts.columns), unnamed.select(posts.columns)])), left
+    counts = known.group_by(*keys).agg(nw.len().alias("n")).filter(nw.col("n") > 1)
+    twice = gather(counts.sort(*keys).head(1))
+    if twice.height:
+        total = gather(counts.select(nw.col("n").sum()))["n"][0]
+        raise DataError(
+            "the same post stands in several rows with different figures",
+            got=f"{Count(total, of=rows):row}, first {keys[-1]} {twice[keys[-1]][0]!r}",
+            fix="keep the newest figures of each post, add the day of the export as a column exported_at, or pass "
+            "the exports themselves",
+        )
+    unnamed = frame.filter(nw.col("post_id").is_null()).select(posts.columns)
+    return replace(posts, frame=nw.concat([known, unnamed])), left
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> int:
     return int(gather(frame.select(nw.len().alias("n")))["n"][0])
-
-
-def _refuse_different(frame: nw.LazyFrame[Any], keys: list[str], rows: int) -> None:
-    counts = frame.group_by(*keys).agg(nw.len().alias("n")).filter(nw.col("n") > 1)
-    twice = gather(counts.sort(*keys).head(1))
-    if not twice.height:
-        return
-    total = gather(counts.select(nw.col("n").sum().alias("n")))["n"][0]
-    raise DataError(
-        "the same post stands in several rows with different figures",
-        got=f"{Count(total, of=rows):row}, first {keys[-1]} {twice[keys[-1]][0]!r}",
-        fix="keep the newest figures of each post, add the day of the export as a column exported_at, or pass "
-        "the exports themselves",
-    )
 
 
 _SISTERS = ("facebook", "instagram")
@@ -461,26 +344,10 @@ def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
     Two posts are one if they went out within two minutes of each other and either the file says that one of them is a
     cross-post or their texts (``caption``, as text or hashed) are equal; never if both texts are known and differ. Their
     accounts must have one name, or each network one account. Reactions and views are added up; reach counts people
-    that may be the same, so it is not known.
-
-    Parameters
-    ----------
-    posts : Arrived
-        Posts of any engine, in memory.
-    notes : list of str
-        Takes what was done.
-
-    Returns
-    -------
-    Arrived
-        With a column that marks the Facebook row of each pair, which still says which days its file covers.
-
-    Raises
-    ------
-    GuardError
-        If the posts are lazy.
+    that may be the same, so it is not known. A column marks the Facebook row of each pair, which still says which days
+    its file covers. Lazy posts are refused.
     """
-    if posts.lazy:
+    if posts.kind == "lazy":
         raise GuardError(
             "cross-posts of lazy tables are not searched for",
             got=str(posts.frame.implementation),

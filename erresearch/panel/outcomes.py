@@ -144,7 +144,7 @@ def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
             nw.len().alias("rows"),
             (nw.col("moved") * nw.col("counted")).sum().alias("moved"),
         ),
-        small=not outcomes.lazy,
+        small=outcomes.kind != "lazy",
     )
     moved = int(table["moved"].sum() or 0)
     if moved:
