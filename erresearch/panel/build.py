@@ -32,12 +32,11 @@ from erresearch.panel.inputs import (
     POST_COLUMNS,
     Arrived,
     arrive,
-    exports_of,
     give_back,
     merge_crossposts,
     once,
 )
-from erresearch.panel.outcomes import COUNTED, OUTCOME_COLUMNS, book, check_outcomes, count_once, sum_by_day
+from erresearch.panel.outcomes import COUNTED, arrive_outcomes, book, sum_by_day
 from erresearch.panel.records import (
     STATUS,
     Activity,
@@ -50,7 +49,6 @@ from erresearch.panel.records import (
     belong,
     count_of,
 )
-from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS, Freq, RowStatus
 
 _UNZONED = 0.1
@@ -167,7 +165,7 @@ def _of_posts(
     arrived, repeats = once(arrived, request.notes)
     if rules.crossposts == "merged":
         arrived = merge_crossposts(arrived, request.notes)
-    booked = _arrive_outcomes(outcomes)
+    booked = arrive_outcomes(outcomes)
     keys: list[str] = [name for name in ("platform", "account") if name in arrived.columns]
     named = "entity" if "entity" in arrived.columns and entity is None else None
     named = entity if isinstance(entity, str) else named
@@ -256,19 +254,6 @@ def _of_days(days: Sequence[Export], outcomes: Any, followers: Any, spend: Any, 
         notes=(*made.notes, *table.notes),
         definitions=definitions,
     )
-
-
-def _arrive_outcomes(outcomes: Any) -> Arrived | None:
-    if outcomes is None:
-        return None
-    exports = exports_of(outcomes)
-    if exports and all(one.kind == "outcomes" for one in exports):
-        outcomes = count_once(exports)
-    booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=OUTCOME_COLUMNS)
-    if not set(OUTCOMES.required) <= set(booked.columns):
-        names = booked.columns if booked.parts else nw.from_native(outcomes).collect_schema().names()
-        check_outcomes(list(map(str, names)))
-    return booked
 
 
 def _named(sums: pl.DataFrame, column: str | None) -> pl.DataFrame:

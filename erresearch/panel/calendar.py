@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from erresearch.engine.expressions import Clock
@@ -20,6 +20,7 @@ from erresearch.panel.records import (
     count_of,
     denominator,
     numerator,
+    shown,
 )
 from erresearch.schema.vocabulary import EXPOSURES, PERIODS, RowStatus
 
@@ -30,7 +31,7 @@ _KEYS = ("entity", "number")
 SHORTEST_DAYS = 56
 Span = tuple[dt.date, dt.date]
 _UNEVEN = dt.timedelta(days=28)
-_SHOWN = 4
+
 _MISSED = 10
 
 
@@ -43,54 +44,26 @@ def lay_out(
     parts: Sequence[Export],
     unsold: Mapping[str, set[int]],
 ) -> tuple[pl.DataFrame, RowAccounting]:
-    """Find the whole periods that the posts of every platform and the outcomes share.
+    """Find the whole periods that the posts of every platform and the outcomes share, and count the others by reason.
 
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Posts summed by account and period, with entity and status.
-    books : Books or None
-        Outcomes.
-    request : Request
-        How time is cut, what was decided; takes what is to be told.
-    last : datetime.date or None
-        Last day of which all posts are old enough.
-    parts : sequence of Export
-        The exports of posts: between their dates nothing is known.
-    unsold : mapping of str to set of int
-        Periods of an entity that lie between two files of its sales.
-
-    Returns
-    -------
-    spine, account
-        The panel's rows before anything stands in them: entity, number. Periods in and used, and why others were not.
-
-    Raises
-    ------
-    DataError
-        If posts and outcomes share fewer than 8 weeks, or no whole period.
+    Between the dates of the exports of posts (`parts`) nothing is known, nor in the periods that are `unsold`; `last` is
+    the last day of which all posts are old enough. Fewer than 8 shared weeks are refused, and no whole period.
     """
     clock, spans = request.clock, _post_spans(table, last)
-    holes = _holes(parts, clock)
+    holes, sold = _holes(parts, clock), None if books is None else _sold(books)
     too_young = table.filter(pl.col(STATUS) == RowStatus.YOUNG)
     early = dict(too_young.group_by("entity").agg(pl.col("number").unique()).iter_rows())
     rows: list[tuple[str, int]] = []
-    counted = {
-        "partial at either end": 0,
-        "outside the dates that the tables share": 0,
-        "between two files": 0,
-        "with posts that were too young": 0,
-    }
-    touched, shortest = 0, []
+    touched, partial, outside, between, fresh = 0, 0, 0, 0, 0
+    short: list[tuple[str, int]] = []
     for entity, platforms in sorted(spans.items()):
-        sold = _sold(books, entity)
-        if books is not None and sold is None:
+        if sold is not None and entity not in sold:
             continue
-        every = [*platforms.values(), *([sold] if sold is not None else [])]
+        every = [*platforms.values(), *([sold[entity]] if sold is not None else [])]
         shared = (max(a for a, _ in every), min(b for _, b in every))
         days = (shared[1] - shared[0]).days + 1
-        if days < (SHORTEST_DAYS if sold is not None else 1):
-            shortest.append((entity, platforms, sold, days))
+        if days < (1 if sold is None else SHORTEST_DAYS):
+            short.append((entity, days))
             continue
         begin, end = clock.number(min(a for a, _ in every)), clock.number(max(b for _, b in every))
         low, high = clock.whole(shared)
@@ -98,18 +71,24 @@ def lay_out(
         gaps = {n for n in gaps if low <= n <= high}
         young = {n for n in early.get(entity, ()) if low <= n <= high} - gaps
         rows += [(entity, n) for n in range(low, high + 1) if n not in gaps | young]
-        part = sum(clock.number(d) != n for d, n in zip(shared, (low, high), strict=True))
+        whole = max(0, high - low + 1)
+        part = sum(clock.number(d) != n for d, n in zip(shared, (low, high), strict=True)) if whole else 0
         touched += end - begin + 1
-        kept = max(0, high - low + 1)
-        counted["partial at either end"] += part if kept else 0
-        counted["between two files"] += len(gaps)
-        counted["with posts that were too young"] += len(young)
-        counted["outside the dates that the tables share"] += end - begin + 1 - kept - (part if kept else 0)
+        partial += part
+        between += len(gaps)
+        fresh += len(young)
+        outside += end - begin + 1 - whole - part
     if not rows:
-        raise _nothing_shared(shortest, spans, books, clock)
+        raise _nothing_shared(short, spans, sold, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
-    told = [*_calendar_notes(shortest, spans, books, holes, unsold), *_uneven(table), *_silent(table)]
+    told = [*_calendar_notes(short, spans, sold, holes, unsold), *_uneven(table), *_silent(table)]
     request.notes.extend(told)
+    counted = {
+        "partial at either end": partial,
+        "outside the dates that the tables share": outside,
+        "between two files": between,
+        "with posts that were too young": fresh,
+    }
     return spine, RowAccounting(touched, len(rows), counted)
 
 
@@ -163,18 +142,21 @@ def _uneven(table: pl.DataFrame) -> list[str]:
         firsts, lasts = [first for first, *_ in several], [last for _, last, _ in several]
         if max(max(firsts) - min(firsts), max(lasts) - min(lasts)) <= _UNEVEN:
             continue
-        named = ", ".join(f"{who} {first} to {last}" for first, last, who in sorted(several)[:_SHOWN])
+        named = shown([f"{who} {first} to {last}" for first, last, who in sorted(several)], 4)
         notes.append(
-            f"the accounts of {platform or 'the posts'} that are added up do not cover the same time ({named}"
-            f"{' …' if len(several) > _SHOWN else ''}): outside its own dates an account counts as silent"
+            f"the accounts of {platform or 'the posts'} that are added up do not cover the same time ({named}): outside "
+            "its own dates an account counts as silent"
         )
     return sorted(notes)
 
 
-def _sold(books: Books | None, entity: str) -> Span | None:
-    """Days that any outcome of an entity covers."""
-    spans = [span for (name, _), span in (books.spans if books is not None else {}).items() if name == entity]
-    return (min(a for a, _ in spans), max(b for _, b in spans)) if spans else None
+def _sold(books: Books) -> dict[str, Span]:
+    """Days that any outcome of each entity covers."""
+    out: dict[str, Span] = {}
+    for (entity, _), span in books.spans.items():
+        before = out.get(entity, span)
+        out[entity] = (min(before[0], span[0]), max(before[1], span[1]))
+    return out
 
 
 def _holes(parts: Sequence[Export], clock: Clock) -> dict[str, set[int]]:
@@ -205,13 +187,14 @@ def _gaps(spans: Iterable[Span]) -> list[Span]:
 
 
 def _nothing_shared(
-    short: Sequence[tuple[str, Mapping[str, Span], Span | None, int]],
+    short: Sequence[tuple[str, int]],
     spans: Mapping[str, Mapping[str, Span]],
-    books: Books | None,
+    sold: Mapping[str, Span] | None,
     clock: Clock,
 ) -> DataError:
     if short:
-        entity, platforms, sold, days = short[0]
+        entity, days = short[0]
+        platforms = spans[entity]
         if all(a > b for a, b in platforms.values()):
             return DataError(
                 f"no day of the posts of {entity!r} is old enough: all of them were too young at the export",
@@ -226,15 +209,14 @@ def _nothing_shared(
             )
         return DataError(
             f"posts and outcomes of {entity!r} share too few days",
-            got=f"{words}; outcome {sold[0]} to {sold[1]}: {shared}",
+            got="{}; outcome {} to {}: {}".format(words, *sold[entity], shared),
             allowed=f"{SHORTEST_DAYS} days or more",
             fix="export both for the same dates",
         )
-    sold_by = sorted({entity for entity, _ in books.spans}) if books is not None else []
-    if sold_by and not set(sold_by) & set(spans):
+    if sold and not set(sold) & set(spans):
         return DataError(
             "no entity has both posts and outcomes",
-            got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sold_by[:4])}",
+            got=f"posts of {', '.join(sorted(spans)[:4])}; outcomes of {', '.join(sorted(sold)[:4])}",
             fix="say which belong together with entity=",
         )
     return DataError(
@@ -243,23 +225,20 @@ def _nothing_shared(
 
 
 def _calendar_notes(
-    short: Sequence[tuple[str, Any, Any, int]],
+    short: Sequence[tuple[str, int]],
     spans: Mapping[str, Mapping[str, Span]],
-    books: Books | None,
+    sold: Mapping[str, Span] | None,
     holes: Mapping[str, set[int]],
     unsold: Mapping[str, set[int]],
 ) -> list[str]:
-    notes = []
-    if short:
-        named = ", ".join(entity for entity, *_ in short[:4])
-        notes.append(f"{Count(len(short)):entity has} under {SHORTEST_DAYS} days of both: left out: {named}")
-    if books is not None:
-        sold = {entity for entity, _ in books.spans}
-        for word, names in (("outcomes", set(spans) - sold), ("posts", sold - set(spans))):
-            if names:
-                notes.append(
-                    f"{Count(len(names)):entity has} no {word}: left out: {', '.join(sorted(names)[:4])}"
-                )
+    left = {f"under {SHORTEST_DAYS} days of both": [entity for entity, _ in short]}
+    if sold is not None:
+        left |= {"no outcomes": sorted(set(spans) - set(sold)), "no posts": sorted(set(sold) - set(spans))}
+    notes = [
+        f"{Count(len(names)):entity has} {what}: left out: {', '.join(names[:4])}"
+        for what, names in left.items()
+        if names
+    ]
     for platform, gap in holes.items():
         notes.append(f"no file of {platform or 'posts'} covers {Count(len(gap)):period} between two files")
     for entity, gap in sorted(unsold.items()):
@@ -277,29 +256,20 @@ _LIKELY = 5.0
 
 
 def between_files(parts: Sequence[Export], owners: Mapping[str, str], clock: Clock) -> dict[str, set[int]]:
-    """Find the periods that no file of an entity's sales covers, between two that do.
+    """Find the periods that no file of an entity's sales covers, between two that do, and those at either end of the gap.
 
     A few days without a sale between two files are no gap where chance explains them.
-
-    Parameters
-    ----------
-    parts : sequence of Export
-        Files of outcomes.
-    owners : mapping of str to str
-        The entity of each name that outcomes use.
-    clock : Clock
-        How time is cut.
-
-    Returns
-    -------
-    dict of str to set of int
-        Numbers of periods, with those at either end, which are not whole.
     """
     found: dict[str, set[int]] = {}
     spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, int]]] = {}
     for part in parts:
-        for entity, span in _spans(part, owners):
-            spans.setdefault((entity, part.format), []).append(span)
+        sold = part.rows if "kind" in part.rows.columns else part.rows.head(0).assign(kind="")
+        sold = sold[(sold["kind"] == "sale") & sold["date"].notna()]
+        for name, some in sold.groupby("entity"):
+            if str(name) in owners:
+                span = (some["date"].min().date(), some["date"].max().date())
+                most = int(some.groupby("outcome").size().max())
+                spans.setdefault((owners[str(name)], part.format), []).append((*span, most))
     for (entity, _), several in spans.items():
         days = sum((last - first).days + 1 for first, last, _ in several)
         rate = sum(n for *_, n in several) / max(days, 1)
@@ -309,18 +279,6 @@ def between_files(parts: Sequence[Export], owners: Mapping[str, str], clock: Clo
                 inside = range(a, b + 1) if clock.freq != "D" else range(a + 1, b)
                 found.setdefault(entity, set()).update(inside)
     return found
-
-
-def _spans(part: Export, owners: Mapping[str, str]) -> Iterator[tuple[str, tuple[dt.date, dt.date, int]]]:
-    """First and last day of a file's sales by entity, and how many they are."""
-    rows = part.rows
-    if "kind" not in rows.columns or not len(rows):
-        return
-    sold = rows[(rows["kind"] == "sale") & rows["date"].notna()]
-    for name, some in sold.groupby("entity"):
-        if str(name) in owners:
-            n = int(some.groupby("outcome").size().max())
-            yield owners[str(name)], (some["date"].min().date(), some["date"].max().date(), n)
 
 
 def assemble(
@@ -334,29 +292,7 @@ def assemble(
     daily: pl.DataFrame | None,
     spend: tuple[pl.DataFrame, Span] | None,
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Lay sums, followers, spending and outcomes on the calendar and divide.
-
-    Parameters
-    ----------
-    good : polars.DataFrame
-        Posts that count, summed by account and period.
-    activity : Activity
-        What was summed.
-    books : Books or None
-        Outcomes.
-    spine : polars.DataFrame
-        entity, number: the rows.
-    request : Request
-        What stands in columns of its own, and lags.
-    audience, daily : polars.DataFrame or None
-        Followers by entity and period; figures by day of whole accounts, summed to periods.
-    spend : (polars.DataFrame, span) or None
-        Advertising, and the days that it covers.
-
-    Returns
-    -------
-    panel, definitions
-    """
+    """Lay what counts of the posts, followers, figures by day, spending and outcomes on the calendar and divide."""
     clock, rules = request.clock, request.rules
     panel, columns, definitions = _laid(good, activity, spine, audience)
     panel, said = _exposure(panel, good, request)
@@ -369,12 +305,16 @@ def assemble(
     if daily is not None:
         panel = panel.join(daily, on=_KEYS, how="left")
         columns += [name for name in daily.columns if name not in _KEYS]
-    panel = _with_spend(panel, spend, clock)
+    if spend is not None:
+        table, span = spend
+        panel = panel.join(table.select(*_KEYS, "spend"), on=_KEYS, how="left")
+        inside = pl.col("number").is_between(*clock.whole(span))
+        panel = panel.with_columns(pl.when(inside).then(pl.col("spend").fill_null(0.0)).alias("spend"))
     if rules.nothing_spent:
         panel = panel.with_columns(pl.lit(0.0).alias("spend"))
         definitions["spend"] = "0: it was said that nothing was spent; no file says so"
         request.notes.append("spend is 0 because it was said that nothing was spent; no file says so")
-    columns += [n for n in ("spend",) if n in panel.columns]
+    columns += ["spend"] if "spend" in panel.columns else []
     outcomes: list[str] = []
     if books is not None:
         panel, outcomes = _with_outcomes(panel, books, clock)
@@ -386,11 +326,13 @@ def assemble(
     columns += [*outcomes, *bought, *said]
     definitions |= bought | said
     starts = {n: clock.start(n) for n in panel["number"].unique().to_list()}
-    first = pl.col("number").replace_strict(starts, return_dtype=pl.Date)
-    panel = panel.with_columns(first.cast(pl.Datetime("us")).alias("period"))
-    return panel.select(list(dict.fromkeys(["entity", "period", *columns]))).sort(
-        "entity", "period"
-    ), definitions
+    first = pl.col("number").replace_strict(starts, return_dtype=pl.Date).cast(pl.Datetime("us"))
+    panel = panel.with_columns(first.alias("period")).sort("entity", "period")
+    return panel.select(list(dict.fromkeys(["entity", "period", *columns]))), definitions
+
+
+def _ratio(above: str, below: str) -> pl.Expr:
+    return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
 
 
 def _laid(
@@ -401,57 +343,49 @@ def _laid(
     sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *counts, *activity.parts).sum())
     panel = spine.join(sums, on=_KEYS, how="left").with_columns(pl.col("posts").fill_null(0).cast(pl.Int64))
     # nothing published is 0 reactions; published without a known count is missing
+    none = pl.when(pl.col("posts") == 0).then(0.0)
     panel = panel.with_columns(
-        pl.when(pl.col("posts") == 0)
-        .then(0.0)
-        .when(pl.col(count_of(name)) > 0)
-        .then(pl.col(name))
-        .alias(name)
-        for name in activity.summed
+        none.when(pl.col(count_of(name)) > 0).then(pl.col(name)).alias(name) for name in activity.summed
     )
     empty = [name for name in activity.summed if int(sums[count_of(name)].sum()) == 0]
     panel = panel.drop(empty)
     definitions = {}
     if AGES in activity.parts:
-        mean = pl.when(pl.col(count_of(AGES)) > 0).then(pl.col(AGES) / pl.col(count_of(AGES)))
-        panel = panel.with_columns(mean.alias("post_age_days"))
+        panel = panel.with_columns(_ratio(AGES, count_of(AGES)).alias("post_age_days"))
         definitions["post_age_days"] = (
             "mean age of the period's posts at the export, of posts of which its day is known"
         )
     if audience is not None:
         panel = panel.join(audience, on=_KEYS, how="left")
     made = _rates(panel.columns)
-    panel = panel.with_columns(expression.alias(name) for name, expression, _ in made)
+    panel = panel.with_columns(expression.alias(name) for name, (expression, _) in made.items())
     columns = ["posts", *(n for n in activity.summed if n not in (*empty, *EXPOSURES))]
     columns += [n for n in (*EXPOSURES, "post_age_days", "followers") if n in panel.columns]
     if activity.engagement:
         definitions["engagement"] = activity.engagement
-    definitions |= {name: words for name, _, words in made}
-    return panel, columns + [name for name, *_ in made], definitions
+    definitions |= {name: words for name, (_, words) in made.items()}
+    return panel, [*columns, *made], definitions
 
 
-def _rates(columns: Sequence[str]) -> list[tuple[str, Any, str]]:
-    """Every rate that sums by period allow: name, expression of Polars, meaning."""
-    out: list[tuple[str, Any, str]] = []
+def _rates(columns: Sequence[str]) -> dict[str, tuple[pl.Expr, str]]:
+    """Every rate that sums by period allow: expression and meaning by name."""
+    out: dict[str, tuple[pl.Expr, str]] = {}
     for name in EXPOSURES:
         if numerator(name) in columns:
-            below = pl.col(denominator(name))
-            share = pl.when(below > 0).then(pl.col(numerator(name)) / below)
-            word = f"sum of {name}"
-            if name == "reach":
-                word = "sum of reaches, which counts people more than once"
+            people = "sum of reaches, which counts people more than once"
+            word = people if name == "reach" else f"sum of {name}"
             words = f"engagement / {name} of the posts of the period ({word}); missing without posts"
-            out.append((f"er_by_{name}", share, words))
-    if {"engagement", "posts"} <= set(columns):
-        mean = pl.when(pl.col("posts") > 0).then(pl.col("engagement") / pl.col("posts"))
-        out.append(("engagement_per_post", mean, "engagement / posts; missing without posts"))
+            out[f"er_by_{name}"] = _ratio(numerator(name), denominator(name)), words
+    if "engagement" in columns:
+        words = "engagement / posts; missing without posts"
+        out["engagement_per_post"] = _ratio("engagement", "posts"), words
     if {"followers", "own engagement", "own posts"} <= set(columns):
         some = pl.when((pl.col("followers") > 0) & (pl.col("own posts") > 0))
         rate = pl.col("own engagement") / pl.col("followers")
         words = "engagement of the period / followers; without posts of other accounts; missing without posts"
-        out.append(("er_by_followers", some.then(rate), words))
+        out["er_by_followers"] = some.then(rate), words
         words = "mean engagement of a post / followers; missing without posts"
-        out.append(("er_by_followers_post", some.then(rate / pl.col("own posts")), words))
+        out["er_by_followers_post"] = some.then(rate / pl.col("own posts")), words
     return out
 
 
@@ -517,32 +451,20 @@ def _exposure(
     day = request.clock.start(number)
     text = f"the posts have impressions before {day} and views from then on, which are different figures"
     if not request.rules.allow_break:
-        request.notes.append(
-            f"{text}: they are not one column (allow_break=True makes one, with a mark of the change)"
-        )
+        way = "they are not one column (allow_break=True makes one, with a mark of the change)"
+        request.notes.append(f"{text}: {way}")
         return panel, {}
     later = pl.col("number") >= number
     panel = panel.with_columns(
         pl.when(later).then(pl.col("views")).otherwise(pl.col("impressions")).alias("exposure"),
         later.cast(pl.Int64).alias("exposure_break"),
     )
-    request.notes.append(
-        f"{text}: they are one column, exposure; exposure_break is to be a control beside it"
-    )
+    way = "they are one column, exposure; exposure_break is to be a control beside it"
+    request.notes.append(f"{text}: {way}")
     return panel, {
         "exposure": f"impressions before {day}, views from then on: two definitions in one column",
         "exposure_break": f"1 from {day} on, when the definition of exposure changes",
     }
-
-
-def _with_spend(panel: pl.DataFrame, spend: tuple[pl.DataFrame, Span] | None, clock: Clock) -> pl.DataFrame:
-    if spend is None:
-        return panel
-    table, span = spend
-    low, high = clock.whole(span)
-    panel = panel.join(table.select("entity", "number", "spend"), on=_KEYS, how="left")
-    inside = pl.col("number").is_between(low, high)
-    return panel.with_columns(pl.when(inside).then(pl.col("spend").fill_null(0.0)).alias("spend"))
 
 
 def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.DataFrame, list[str]]:
@@ -551,17 +473,17 @@ def _with_outcomes(panel: pl.DataFrame, books: Books, clock: Clock) -> tuple[pl.
     spans = pl.DataFrame(ends, schema=["entity", "outcome", "low", "high"], orient="row")
     due = panel.select(_KEYS).join(spans, on="entity").filter(pl.col("number").is_between("low", "high"))
     known = due.join(books.table, on=[*_KEYS, "outcome"], how="left")
-    shown = []
+    made = []
     for name in sorted(books.table["outcome"].unique()):
-        shown.append(f"{name} (outcome)" if name in panel.columns else name)
+        made.append(f"{name} (outcome)" if name in panel.columns else name)
         value = pl.col("value").fill_null(0.0) if name in books.zero else pl.col("value")
-        one = known.filter(pl.col("outcome") == name).select(*_KEYS, value.alias(shown[-1]))
+        one = known.filter(pl.col("outcome") == name).select(*_KEYS, value.alias(made[-1]))
         panel = panel.join(one, on=_KEYS, how="left")
-    stands_in = next((name for name in ("revenue_net", "revenue_gross") if name in shown), None)
-    if "revenue" not in shown and stands_in is not None:
+    stands_in = next((name for name in ("revenue_net", "revenue_gross") if name in made), None)
+    if "revenue" not in made and stands_in is not None:
         panel = panel.with_columns(pl.col(stands_in).alias("revenue"))
-        shown.append("revenue")
-    return panel, sorted(shown, key=lambda name: name != "revenue")
+        made.append("revenue")
+    return panel, sorted(made, key=lambda name: name != "revenue")
 
 
 def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -569,8 +491,8 @@ def _conversion(panel: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     above = next((name for name in ("conversions", "orders") if name in panel.columns), None)
     if above is None or "sessions" not in panel.columns or "conversion_rate" in panel.columns:
         return panel, {}
-    rate = pl.when(pl.col("sessions") > 0).then(pl.col(above) / pl.col("sessions"))
-    return panel.with_columns(rate.alias("conversion_rate")), {"conversion_rate": f"{above} / sessions"}
+    panel = panel.with_columns(_ratio(above, "sessions").alias("conversion_rate"))
+    return panel, {"conversion_rate": f"{above} / sessions"}
 
 
 def _with_lags(
@@ -588,8 +510,6 @@ def _with_lags(
         if holes:
             notes.append(f"{Count(holes):period follows} a gap, where lag {n} is missing")
         panel = panel.drop("__there__")
-        definitions |= {
-            v: f"{k} of the same entity {Count(n, spelled=True):period} earlier; missing after a gap"
-            for k, v in made.items()
-        }
+        words = f"of the same entity {Count(n, spelled=True):period} earlier; missing after a gap"
+        definitions |= {v: f"{k} {words}" for k, v in made.items()}
     return panel, definitions

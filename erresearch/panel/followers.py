@@ -23,6 +23,7 @@ from erresearch.panel.records import (
     kept_currency,
     look_up,
     refuse_coarse,
+    shown,
 )
 from erresearch.schema import ADS, FOLLOWERS
 
@@ -76,12 +77,11 @@ def follow(
     known = known.select(*keys, "number", "followers", pl.col("number").alias("seen")).sort("number")
     there = accounts.join(known.select(keys).unique(), on=keys, how="semi")
     if there.height < accounts.height:
-        absent = [
-            f"{a} on {p}" for p, a in accounts.join(there, on=keys, how="anti").select(keys).iter_rows()
-        ]
+        absent = accounts.join(there, on=keys, how="anti").select(keys).iter_rows()
+        named = shown([f"{account} on {platform}" for platform, account in absent], 4)
         notes.append(
-            f"followers are known for {Count(there.height, of=accounts.height):account} (not for {', '.join(absent[:4])}"
-            f"{' …' if len(absent) > 4 else ''}); rates by followers are of those accounts"
+            f"followers are known for {Count(there.height, of=accounts.height):account} (not for {named}); rates by "
+            "followers are of those accounts"
         )
     grid = spine.join(there, on="entity").sort("number")
     grid = grid.join_asof(known, on="number", by=keys, strategy="backward", check_sortedness=False)

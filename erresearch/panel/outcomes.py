@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
-import numpy as np
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
@@ -18,92 +17,70 @@ from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.io import pl
-from erresearch.panel.inputs import LOCAL, Arrived, check_numbers, local_time
-from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency, refuse_coarse
+from erresearch.panel.inputs import LOCAL, Arrived, arrive, check_numbers, exports_of, local_time
+from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency, refuse_coarse, shown
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
 from erresearch.schema.vocabulary import PERIODS
 
 COUNTED = "__counted__"
 """Column of exports: 1 on the one outcome row by which a row of the file is counted, 0 on its others."""
-OUTCOME_COLUMNS = (*OUTCOMES.labels, "value", COUNTED)
+
 _KEPT = ("kind", "currency", "segment", "grain")
 _DAY = nw.Datetime("us")
 
 
-def check_outcomes(columns: list[str]) -> None:
-    """Refuse a wide table with a word on how the long one looks.
-
-    Raises
-    ------
-    ColumnError
-        Naming the columns.
-    """
-    absent = [name for name in OUTCOMES.required if name not in columns]
+def arrive_outcomes(outcomes: Any) -> Arrived | None:
+    """Open outcomes; a wide table is refused with a word on how the long one looks."""
+    if outcomes is None:
+        return None
+    exports = exports_of(outcomes)
+    if exports and all(one.kind == "outcomes" for one in exports):
+        outcomes = _count_once(exports)
+    wanted = (*OUTCOMES.labels, "value", COUNTED)
+    booked = arrive(outcomes, what="outcomes", kinds=("outcomes",), needed=(), wanted=wanted)
+    absent = [name for name in OUTCOMES.required if name not in booked.columns]
     if absent:
+        names = booked.columns if booked.parts else nw.from_native(outcomes).collect_schema().names()
         raise ColumnError(
             f"the outcomes have no column {', '.join(map(repr, absent))}",
-            got=", ".join(columns[:12]),
+            got=", ".join(map(str, names[:12])),
             allowed="one row per date, entity and outcome with a value (and a currency)",
             fix="lay a table with one column per outcome out long, for example with pandas.melt",
         )
+    return booked
 
 
-def count_once(exports: Sequence[Export]) -> list[Export]:
+def _count_once(exports: Sequence[Export]) -> list[Export]:
     """Mark one outcome row of each row of a file, by which it is counted: an order gives revenue and an order.
 
-    Parameters
-    ----------
-    exports : sequence of Export
-        Outcomes.
-
-    Returns
-    -------
-    list of Export
-        With the mark: on a figure that no other layout has where there is one, and on a number rather than on money, as
-        such rows are the last to be left out.
+    The mark stands on a figure that no other layout has where there is one, and on a number rather than on money, as
+    such rows are the last to be left out.
     """
     formats = {(name, export.format) for export in exports for name in export.rows["outcome"].unique()}
     shared = Counter(name for name, _ in formats)
     made = []
     for export in exports:
-        rows = export.rows
-        mark = np.ones(len(rows), dtype=np.int64)
+        rows = export.rows.assign(**{COUNTED: 1})
         if "source_row" in rows.columns and rows["source_row"].notna().all():
             kind = [name for name in ("outcome", "kind") if name in rows.columns]
             again = rows.groupby(["source_row", *kind], dropna=False).cumcount()  # of another sheet
             money = rows["currency"].fillna("").ne("") if "currency" in rows.columns else 0
             rank = 2 * (rows["outcome"].map(shared) > 1) + money
-            order = np.lexsort((rank, again, rows["source_row"]))
-            place = np.stack([rows["source_row"].to_numpy()[order], again.to_numpy()[order]])
-            mark[order[1:]] = (place[:, 1:] != place[:, :-1]).any(axis=0)
-        made.append(replace(export, rows=rows.assign(**{COUNTED: mark})))
+            keys = rows[["source_row"]].assign(again=again, rank=rank).reset_index(drop=True)
+            ordered = keys.sort_values(["source_row", "again", "rank"], kind="stable")
+            later = ordered.duplicated(["source_row", "again"]).sort_index()
+            rows[COUNTED] = 1 - later.to_numpy(dtype="int64")
+        made.append(replace(export, rows=rows))
     return made
 
 
 def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     """Sum outcomes by entity, outcome, kind and day; only sums come here.
 
-    Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone.
-
-    Parameters
-    ----------
-    outcomes : Arrived
-        Rows, of any engine.
-    request : Request
-        The zone, and where refunds are booked; takes what is to be told.
-
-    Returns
-    -------
-    polars.DataFrame
-        entity, outcome, source (the layout a row comes from), day, good (whether there is a value), single (one sale
-        each, whose date is no grain), value, rows, counted (rows of the file); kind, currency, segment, grain, date_end
-        where they are there.
-
-    Raises
-    ------
-    ColumnError
-        If dates are no dates or values are no numbers.
+    Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone. Beside the sums stand
+    source (the layout a row comes from), good (whether there is a value), single (one sale each, whose date is no grain),
+    rows, counted (rows of the file); kind, currency, segment, grain, date_end where they are there.
     """
     frame, clock = _labelled(outcomes), request.clock
     schema = frame.collect_schema()
@@ -117,24 +94,20 @@ def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     check_numbers(schema, ["value"], "outcomes")
     frame = _with_days(frame, schema, clock)
     number = nw.col("value").cast(nw.Float64())
-    single = nw.lit(False)
-    if {"order_id", "at"} & set(columns):
-        single = nw.lit(True)
-        if "kind" in columns:
-            single = nw.col("kind").is_in(["sale", "refund"]).fill_null(False)
-    counted = nw.col(COUNTED) if COUNTED in columns else nw.lit(1)
-    made = [
-        nw.col("entity").cast(nw.String()).fill_null("(no entity)").alias("entity"),
-        nw.col("outcome").cast(nw.String()).alias("outcome"),
-        number.is_finite().fill_null(False).alias("good"),
-        nw.when(number.is_finite()).then(number).alias("value"),
-        single.alias("single"),
-        counted.alias("counted"),
-        *[nw.col(name).cast(nw.String()).alias(name) for name in _KEPT if name in columns],
-    ]
+    single = nw.lit(bool({"order_id", "at"} & set(columns)))
+    if {"order_id", "at"} & set(columns) and "kind" in columns:
+        single = nw.col("kind").is_in(["sale", "refund"]).fill_null(False)
+    made = {name: nw.col(name).cast(nw.String()) for name in ("entity", "outcome", *_KEPT) if name in columns}
+    made |= {
+        "entity": made["entity"].fill_null("(no entity)"),
+        "good": number.is_finite().fill_null(False),
+        "value": nw.when(number.is_finite()).then(number),
+        "single": single,
+        "counted": nw.col(COUNTED) if COUNTED in columns else nw.lit(1),
+    }
     if "date_end" in columns:
-        made.append(_printed("date_end", schema["date_end"]).alias("date_end"))
-    frame = frame.with_columns(*made)
+        made["date_end"] = _printed("date_end", schema["date_end"])
+    frame = frame.with_columns(*(value.alias(name) for name, value in made.items()))
     frame = _carried(frame, columns, request)
     keys = ["entity", "outcome", "source", "day", "good", "single"]
     keys += [name for name in (*_KEPT, "date_end") if name in columns]
@@ -157,17 +130,16 @@ def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
 
 def _labelled(outcomes: Arrived) -> nw.LazyFrame[Any]:
     """Rows with a ``source``: the layout that each row comes from, where that is known."""
-    if len(outcomes.parts) < 2:
-        name = outcomes.parts[0].format if outcomes.parts else ""
-        return outcomes.frame.with_columns(nw.lit(name).alias("source"))
     # exports of one layout are one source: overlaps between them were settled when they were put together
     formats: dict[str, list[Export]] = {}
     for part in outcomes.parts:
         formats.setdefault(part.format, []).append(part)
+    if len(formats) < 2:
+        return outcomes.frame.with_columns(nw.lit(next(iter(formats), "")).alias("source"))
     tables = []
     for name, parts in formats.items():
         rows = (parts[0] if len(parts) == 1 else combine_exports(parts)).rows
-        kept = [column for column in OUTCOME_COLUMNS if column in rows.columns]
+        kept = [column for column in outcomes.columns if column in rows.columns]
         tables.append(pl.from_pandas(rows[kept]).with_columns(pl.lit(name).alias("source")))
     return nw.from_native(pl.concat(tables, how="diagonal_relaxed").lazy())
 
@@ -210,44 +182,25 @@ def _carried(frame: nw.LazyFrame[Any], columns: list[str], request: Request) -> 
     counts = gather(frame.filter(back).select(nw.len().alias("n"), nw.col("__sold__").count().alias("found")))
     n, found = int(counts["n"][0]), int(counts["found"][0])
     if n:
-        lost = (
-            f"; {n - found:,} give back an order that is not here and stay on their own day"
-            if n > found
-            else ""
-        )
-        request.notes.append(f"{Count(found, of=n):refund is} carried to the day of the order{lost}")
+        lost = f"; {n - found:,} give back an order that is not here and stay on their own day"
+        told = f"{Count(found, of=n):refund is} carried to the day of the order"
+        request.notes.append(told + (lost if n > found else ""))
     day = nw.when(back).then(nw.coalesce(nw.col("__sold__"), nw.col("day"))).otherwise(nw.col("day"))
     return frame.with_columns(day.alias("day")).drop("__sold__")
 
 
 _OUT = ("failed", "pending", "cancelled", "lost")
 _PEOPLE = ("users", "new_users", "active_users", "purchasers")
-_NAMED = 4
 # sales that a spell would have had at the usual rate: of so many none has p < 2e-9
 _SURELY = 20.0
 _FEWEST_DAYS = 5
 
 
 def book(table: pl.DataFrame, request: Request) -> Books:
-    """Add outcomes up by entity and period.
+    """Add outcomes that were summed by day, with the entity that each belongs to, up by entity and period.
 
-    Parameters
-    ----------
-    table : polars.DataFrame
-        Outcomes summed by day, with the entity that each row belongs to.
-    request : Request
-        How time is cut, the one currency to keep, and where refunds are booked; takes what is to be told.
-
-    Returns
-    -------
-    Books
-
-    Raises
-    ------
-    DataError
-        Several currencies of which none is chosen; rows coarser than the periods; no row left.
-    GuardError
-        If one outcome of an entity comes from several sources of equal standing.
+    Refused are a currency that is not there, rows coarser than the periods, one outcome of an entity from several sources
+    of equal standing, and outcomes of which no row is left.
     """
     clock, rules, notes = request.clock, request.rules, request.notes
     rows = int(table["counted"].sum())
@@ -278,7 +231,11 @@ def book(table: pl.DataFrame, request: Request) -> Books:
         # what a file counts beside amounts in another currency is of those sales
         foreign = (code != "").any().over("source") & ~(code == chosen).any().over("source")
         leave(~code.is_in(["", chosen]) | foreign, f"not in {chosen}")
-    _segments(table, leave)
+    if "segment" in table.columns:
+        # rows of a breakdown would count twice beside rows of the whole
+        whole = pl.col("segment").fill_null("") == ""
+        both = ~whole & whole.any().over("source", "outcome")
+        leave(both, "parts of a figure that is also there as a whole")
     _prefer(table, leave, notes)
     if not table.height:
         raise DataError("no outcome row is left", got=", ".join(f"{n:,} {r}" for r, n in left.items()))
@@ -288,17 +245,6 @@ def book(table: pl.DataFrame, request: Request) -> Books:
     if people:
         notes.append(f"{', '.join(people)}: sums of the rows, which count people more than once")
     return Books(table=sums, spans=spans, zero=zero, currency=chosen, left=left, rows=rows)
-
-
-def _segments(table: pl.DataFrame, leave: Any) -> None:
-    """Rows of a breakdown would count twice beside rows of the whole."""
-    if "segment" not in table.columns:
-        return
-    whole = table.filter(pl.col("segment").fill_null("") == "").select("source", "outcome").unique()
-    both = (
-        pl.struct("source", "outcome").is_in(whole.to_struct().implode()) if whole.height else pl.lit(False)
-    )
-    leave((pl.col("segment").fill_null("") != "") & both, "parts of a figure that is also there as a whole")
 
 
 def _prefer(table: pl.DataFrame, leave: Any, notes: list[str]) -> None:
@@ -364,44 +310,30 @@ def _sums(
     table: pl.DataFrame, clock: Clock, notes: list[str]
 ) -> tuple[pl.DataFrame, dict[tuple[str, str], tuple[dt.date, dt.date]], frozenset[str]]:
     """Sums by entity, outcome and period; missing where the rows do not cover the period."""
-    spans: dict[tuple[str, str], tuple[dt.date, dt.date]] = {}
+    day, end, single, source = pl.col("day"), pl.col("end"), pl.col("single"), ["entity", "source", "single"]
     # of single sales the file's dates are its span, whatever was sold on them
-    by_source = table.group_by("entity", "source", "single").agg(pl.col("day").min(), pl.col("end").max())
-    whole = {(e, s): (a.date(), b.date()) for e, s, single, a, b in by_source.iter_rows() if single}
-    ends = table.group_by("entity", "outcome", "source", "single").agg(
-        pl.col("day").min(), pl.col("end").max()
-    )
-    for entity, outcome, source, single, first, last in ends.iter_rows():
-        span = whole[entity, source] if single else (first.date(), last.date())
-        before = spans.get((entity, outcome), span)
-        spans[entity, outcome] = (min(span[0], before[0]), max(span[1], before[1]))
-    zero = frozenset(table.filter(pl.col("single"))["outcome"].unique().to_list())
-    covered = ((pl.col("end") - pl.col("day")).dt.total_days() + 1).alias("covers")
-    table = clock.with_numbers(table, "day").with_columns(covered)
-    days = (
-        table.unique(["entity", "outcome", "number", "day"])
-        .group_by("entity", "outcome", "number")
-        .agg(pl.col("covers").sum())
-    )
-    sums = table.group_by("entity", "outcome", "number").agg(
-        pl.col("value").sum(), pl.col("counted").sum().alias("rows")
-    )
-    sums = sums.join(days, on=["entity", "outcome", "number"])
+    first = pl.when(single).then(day.min().over(source)).otherwise(day)
+    last = pl.when(single).then(end.max().over(source)).otherwise(end)
+    of_all = table.select("entity", "outcome", first=first, last=last).group_by("entity", "outcome")
+    ends = of_all.agg(pl.col("first").min(), pl.col("last").max())
+    spans = {(of, name): (a.date(), b.date()) for of, name, a, b in ends.iter_rows()}
+    zero = frozenset(table.filter(single)["outcome"].unique().to_list())
+    covers = ((end - day).dt.total_days() + 1).filter(day.is_first_distinct())
+    sums = clock.with_numbers(table, "day").group_by("entity", "outcome", "number")
+    sums = sums.agg(pl.col("value").sum(), rows=pl.col("counted").sum(), covers=covers.sum())
     wanted = [clock.length(n) for n in sums["number"].to_list()]
     lacking = (pl.Series(wanted) > sums["covers"]) & ~sums["outcome"].is_in(list(zero))
-    said = (
-        (
-            "with some days lacking, taken as missing, not as smaller",
-            _inside(sums.filter(lacking), spans, clock),
+    said = {
+        "with some days lacking, taken as missing, not as smaller": _inside(
+            sums.filter(lacking), spans, clock
         ),
-        ("without a row, taken as missing, not as 0", _absent(sums, zero)),
-    )
-    for words, inside in said:
+        "without a row, taken as missing, not as 0": _absent(sums, zero),
+    }
+    for words, inside in said.items():
         if inside:
-            named = ", ".join(f"{outcome} {clock.start(n)}" for outcome, n in inside[:_NAMED])
-            more = " …" if len(inside) > _NAMED else ""
-            notes.append(f"{Count(len(inside)):period} {words}: {named}{more}")
-    notes += quiet_spells(table.filter(pl.col("single")))
+            named = shown([f"{outcome} {clock.start(n)}" for outcome, n in inside], 4)
+            notes.append(f"{Count(len(inside)):period} {words}: {named}")
+    notes += _quiet_spells(table.filter(single))
     sums = sums.with_columns(pl.when(~lacking).then(pl.col("value")).alias("value"))
     return sums.select("entity", "outcome", "number", "value", "rows"), spans, zero
 
@@ -426,19 +358,8 @@ def _inside(
     return [(name, n) for entity, name, n in found if ends[entity, name][0] < n < ends[entity, name][1]]
 
 
-def quiet_spells(sales: pl.DataFrame) -> list[str]:
-    """Say where sales one by one stop for longer than chance allows; they count as 0 there all the same.
-
-    Parameters
-    ----------
-    sales : polars.DataFrame
-        entity, source, day and rows of single sales.
-
-    Returns
-    -------
-    list of str
-        One note per entity and source with such a spell, of its longest.
-    """
+def _quiet_spells(sales: pl.DataFrame) -> list[str]:
+    """Say where sales one by one stop for longest, if that is longer than chance allows; they count as 0 all the same."""
     notes = []
     counts = sales.group_by("entity", "source", "outcome", "day").agg(pl.col("rows").sum())
     counts = counts.group_by("entity", "source", "day").agg(pl.col("rows").max())

@@ -235,9 +235,8 @@ class Rules:
     def __post_init__(self) -> None:
         """Refuse a choice that is none."""
         for name, kind in get_type_hints(Rules).items():
-            allowed = get_args(kind) if get_origin(kind) is Literal else ()
-            if allowed and getattr(self, name) not in allowed:
-                raise UnknownNameError.of(name, getattr(self, name), filter(None, allowed))
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
+                raise UnknownNameError.of(name, getattr(self, name), filter(None, get_args(kind)))
         if not (isinstance(self.lags, int) and is_number(self.lags, 0, _LONGEST_LAG)):
             raise DesignError(
                 "`lags` must be a number of periods", got=repr(self.lags), allowed=f"0 to {_LONGEST_LAG}"
@@ -254,27 +253,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Request:
-    """What is asked of a panel, and what it tells of itself.
-
-    Parameters
-    ----------
-    clock : Clock
-        How time is cut.
-    rules : Rules
-        What was decided otherwise.
-    entity : mapping of str to str, or str, or None
-        Account → entity, or a column of the posts.
-    min_age_days : float
-        Age from which a post's counts no longer grow.
-    notes : list of str
-        What was decided on the way.
-    """
+    """What is asked of a panel, and what it tells of itself."""
 
     clock: Clock
     rules: Rules
-    entity: Mapping[str, str] | str | None
-    min_age_days: float
-    notes: list[str] = field(default_factory=list)
+    entity: Mapping[str, str] | str | None  # account → entity, or a column of the posts
+    min_age_days: float  # age from which a post's counts no longer grow
+    notes: list[str] = field(default_factory=list)  # what was decided on the way
 
     @property
     def mapping(self) -> Mapping[str, str] | None:
@@ -287,29 +272,20 @@ _SHOWN = 6
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """The entity of each account and of each name that outcomes use.
-
-    Parameters
-    ----------
-    accounts, outcomes : mapping of str to str
-        Name to entity.
-    notes : tuple of str
-        How it was decided.
-    """
+    """The entity of each account and of each name that outcomes use, and how it was decided."""
 
     accounts: Mapping[str, str]
     outcomes: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
 
-def look_up(names: Iterable[str], mapping: Mapping[str, str], *, what: str) -> dict[str, str]:
-    """Find every name in a mapping, whatever its spelling.
+def shown(names: Sequence[str], most: int = _SHOWN) -> str:
+    """The first of some names, with a mark where there are more."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
-    Raises
-    ------
-    DataError
-        If one is not there, with the nearest names.
-    """
+
+def look_up(names: Iterable[str], mapping: Mapping[str, str], *, what: str) -> dict[str, str]:
+    """Find every name in a mapping, whatever its spelling; one that is not there is refused with the nearest."""
     spelt = {plain_name(name): entity for name, entity in mapping.items()}
     spelt |= {plain_name(entity): entity for entity in mapping.values() if plain_name(entity) not in spelt}
     found = {name: spelt[plain_name(name)] for name in names if plain_name(name) in spelt}
@@ -331,27 +307,10 @@ def belong(
     outcomes: Mapping[str, Sequence[str]],
     mapping: Mapping[str, str] | None,
 ) -> Belonging:
-    """Decide what belongs together.
+    """Decide which accounts and which names of outcomes (each with the sources that use it) belong to one entity.
 
-    Parameters
-    ----------
-    accounts : sequence of str
-        Accounts that published.
-    outcomes : mapping of str to sequence of str
-        Names that outcomes use, each with the sources that use it.
-    mapping : mapping of str to str, or None
-        Account (or name in an outcome file) to entity, as the caller says.
-
-    Returns
-    -------
-    Belonging
-
-    Raises
-    ------
-    DataError
-        If the mapping lacks a name.
-    GuardError
-        If several entities have outcomes and nothing says which account belongs to which.
+    The caller's `mapping`, of accounts or names to entities, goes before everything else. Several entities with outcomes
+    are refused where nothing says which account belongs to which.
     """
     if mapping is not None:
         entities = sorted(set(mapping.values()))
@@ -359,26 +318,27 @@ def belong(
         if len(entities) == 1:
             return Belonging(mine, dict.fromkeys(outcomes, entities[0]))
         return Belonging(mine, look_up(outcomes, mapping, what="outcome of"))
-    if not outcomes:
-        one = accounts[0] if len(accounts) == 1 else "all accounts"
-        return Belonging(dict.fromkeys(accounts, one), {}, _summed(accounts))
-    if _one_business(outcomes):
-        name = min(
-            outcomes, key=lambda each: (not any("order" in s or "pay" in s for s in outcomes[each]), each)
-        )
-        notes = _summed(accounts)
+    notes = []
+    if len(accounts) > 1:
+        named = shown(list(map(str, accounts)))
+        notes.append(f"{Count(len(accounts)):account is} summed to one entity: {named}")
+    sources = [source for each in outcomes.values() for source in each]
+    # different names may only come from different programs
+    if len(outcomes) < 2 or (len(sources) == len(set(sources)) and all(sources)):
+        name = accounts[0] if len(accounts) == 1 else "all accounts"
+        if outcomes:
+            sold = {of: any("order" in s or "pay" in s for s in each) for of, each in outcomes.items()}
+            name = min(outcomes, key=lambda each: (not sold[each], each))
         if len(outcomes) > 1:
-            notes = (
-                *notes,
-                f"outcomes of {', '.join(sorted(outcomes))} are taken as those of one business, {name}",
-            )
-        return Belonging(dict.fromkeys(accounts, name), dict.fromkeys(outcomes, name), notes)
+            every = ", ".join(sorted(outcomes))
+            notes.append(f"outcomes of {every} are taken as those of one business, {name}")
+        return Belonging(dict.fromkeys(accounts, name), dict.fromkeys(outcomes, name), tuple(notes))
     spelt = {plain_name(name): name for name in outcomes}
     unknown = sorted(account for account in accounts if plain_name(account) not in spelt)
     if unknown:
         raise GuardError(
             "several entities have outcomes, and it is not said which account belongs to which",
-            got=f"accounts {_list(unknown)}; entities {_list(sorted(outcomes))}",
+            got=f"accounts {shown([*map(repr, unknown)])}; entities {shown([*map(repr, sorted(outcomes))])}",
             allowed="one outcome series per entity, never repeated over several accounts",
             fix=f"pass entity={{{unknown[0]!r}: {sorted(outcomes)[0]!r}, …}}"
             if len(accounts) > 1
@@ -389,23 +349,6 @@ def belong(
         {name: name for name in outcomes},
         ("each account has outcomes of its own name",),
     )
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:_SHOWN])) + (" …" if len(names) > _SHOWN else "")
-
-
-def _one_business(outcomes: Mapping[str, Sequence[str]]) -> bool:
-    """Whether different names only come from different programs."""
-    sources = [source for each in outcomes.values() for source in each]
-    return len(outcomes) == 1 or (len(sources) == len(set(sources)) and all(sources))
-
-
-def _summed(accounts: Sequence[str]) -> tuple[str, ...]:
-    if len(accounts) < 2:
-        return ()
-    named = ", ".join(map(str, list(accounts)[:_SHOWN])) + (" …" if len(accounts) > _SHOWN else "")
-    return (f"{Count(len(accounts)):account is} summed to one entity: {named}",)
 
 
 def count_of(name: str) -> str:
@@ -425,56 +368,27 @@ def denominator(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Activity:
-    """Posts summed by account and period.
+    """Posts summed by account and period."""
 
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
-    summed : tuple of str
-        Figures that were summed; :func:`count_of` names how many posts have each.
-    parts : tuple of str
-        Sums that are parts of rates and means, and no figures of their own.
-    engagement : str
-        What engagement is, in words; empty where the posts have no reactions.
-    newest, cutoff : datetime.datetime or None
-        The last moment seen, and that after which posts are too young, in UTC without a zone.
-    """
-
+    #: Keys (platform, account or entity), ``number`` of the period, first and last local moment, sums.
     frame: nw.LazyFrame[Any]
-    summed: tuple[str, ...]
-    parts: tuple[str, ...]
-    engagement: str
-    newest: dt.datetime
-    cutoff: dt.datetime | None
+    summed: tuple[str, ...]  # figures; count_of names how many posts have each
+    parts: tuple[str, ...]  # sums that are parts of rates and means, and no figures of their own
+    engagement: str  # what it is, in words; empty where the posts have no reactions
+    newest: dt.datetime  # the last moment seen, in UTC without a zone
+    cutoff: dt.datetime | None  # that after which posts are too young
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Books:
-    """Outcomes by entity and period.
+    """Outcomes by entity and period."""
 
-    Parameters
-    ----------
-    table : polars.DataFrame
-        entity, number, outcome, value; missing where a period is not whole or has a gap.
-    spans : mapping of (str, str) to pair of datetime.date
-        First and last day of each entity's outcome.
-    zero : frozenset of str
-        Outcomes of which a period without rows is 0.
-    currency : str
-        Currency of the money.
-    left : mapping of str to int
-        Rows left out, by reason.
-    rows : int
-        Rows in.
-    """
-
-    table: pl.DataFrame
-    spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]]
-    zero: frozenset[str]
+    table: pl.DataFrame  # entity, number, outcome, value; missing where a period is not whole or has a gap
+    spans: Mapping[tuple[str, str], tuple[dt.date, dt.date]]  # first and last day of each entity's outcome
+    zero: frozenset[str]  # outcomes of which a period without rows is 0
     currency: str
-    left: Mapping[str, int]
-    rows: int
+    left: Mapping[str, int]  # rows left out, by reason
+    rows: int  # rows in
 
 
 def kept_currency(what: str, counts: Mapping[str, int], wanted: str, notes: list[str]) -> str:
