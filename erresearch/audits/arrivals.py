@@ -18,7 +18,7 @@ from erresearch.exports.log import Export
 from erresearch.exports.mapping import mapping_path
 from erresearch.exports.reading import read_exports
 from erresearch.io import pd
-from erresearch.panel.activity import holds_days, rows_by
+from erresearch.panel.inputs import holds_days, rows_by
 from erresearch.panel.records import Rules
 from erresearch.schema.vocabulary import Freq
 

@@ -37,9 +37,9 @@ from erresearch.exports.lazy_tables import called_simulated
 from erresearch.exports.log import Export
 from erresearch.io import pd
 from erresearch.io.outputs import check_output
-from erresearch.panel.activity import rows_by, sells
 from erresearch.panel.build import build_panel
 from erresearch.panel.events import declared_events
+from erresearch.panel.inputs import rows_by, sells
 from erresearch.panel.records import Panel, Rules, look_up
 from erresearch.results import Estimate, Printed, Verdict, verdict_table
 from erresearch.schema.vocabulary import PERIODS, AnyFreq

@@ -66,8 +66,8 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
             money = _told_beside(one, "currency", currency and currency.upper(), "--currency")
             return SimpleNamespace(rows=rows, tz=zone, currency=money)
     from erresearch.audits import read_files
-    from erresearch.panel.activity import days_of_sales, sells
     from erresearch.panel.build import build_panel
+    from erresearch.panel.inputs import days_of_sales, sells
 
     found = read_files(files, tz="UTC" if tz is None else tz, currency=currency)
     posts, outcomes = found.source("posts") or found.days or None, found.source("outcomes")

@@ -1,19 +1,22 @@
-"""What was posted and what it drew, by period: posts summed in one pass, and tables that hold days, weeks or months."""
+"""What accounts did and drew, by period: posts summed in one pass, followers, figures by day, advertising."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import Count, DataError, DesignError, in_mapping
-from erresearch.exports.log import Export
-from erresearch.io import pd, pl
+from erresearch.engine.sources import column_names
+from erresearch.errors import ColumnError, Count, DataError, GuardError
+from erresearch.exports.combine import plain_name
+from erresearch.exports.layouts import load_registry
+from erresearch.io import pl
 from erresearch.metrics import PLATFORMS
 from erresearch.panel.inputs import (
     LOCAL,
@@ -21,13 +24,29 @@ from erresearch.panel.inputs import (
     SUMMED,
     UTC,
     Arrived,
+    arrive,
     check_numbers,
     exports_of,
     in_utc,
     local_time,
 )
-from erresearch.panel.records import AGES, STATUS, Activity, Request, count_of, denominator, numerator
-from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq, RowStatus
+from erresearch.panel.records import (
+    AGES,
+    STATUS,
+    Activity,
+    Request,
+    RowAccounting,
+    count_of,
+    counts_by_currency,
+    denominator,
+    kept_currency,
+    look_up,
+    numerator,
+    refuse_coarse,
+    shown,
+)
+from erresearch.schema import ADS, FOLLOWERS
+from erresearch.schema.vocabulary import EXPOSURES, REACTIONS, RowStatus
 
 _OF_THESE = ", of each post those that its file has"
 
@@ -185,209 +204,322 @@ def count_posts(table: pl.DataFrame, min_age_days: float) -> dict[str, int]:
     return {word: int(table.filter(pl.col(STATUS) == code)["posts"].sum()) for code, word in words.items()}
 
 
-#: How many posts a day had, as the table says: its own rows are no posts.
-COUNTED: Final = "posts_counted"
-#: Outcomes that may stand beside the reactions, in the order in which the panel shows them.
-_SOLD: Final = ("revenue", "revenue_net", "orders", "conversions", "sessions")
-_SUMMED: Final = (
-    *REACTIONS,
-    *EARLY,
-    "engagements_reported",
-    COUNTED,
-    "clicks",
-    "link_clicks",
-    "profile_visits",
-    *EXPOSURES,
-)
-#: The most days between two rows that may be days; between most rows that may be weeks; what weeks and months have.
-_DAYS_APART, _WEEKS_APART = 6, 20
-_LENGTHS: Final[Mapping[Freq, tuple[int, int]]] = {"W": (7, 7), "M": (28, 31)}
+_STALE_DAYS = 35
+_ALWAYS = dt.datetime(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class DayTable:
-    """A table of days, taken apart into what a panel is built from.
+def by_kind(followers: Any) -> tuple[Any, Any]:
+    """What counts followers, and what has figures by day; one table may do both."""
+    if followers is None:
+        return None, None
+    exports = exports_of(followers)
+    if exports or isinstance(followers, (list, tuple)):
+        if not exports or any(one.kind not in ("followers", "daily") for one in exports):
+            return followers, None  # refused where they arrive, with the reason
+        counts = [one for one in exports if "followers" in one.rows.columns]
+        # histories of followers; those in tables of figures by day only where there are no others
+        own = [one for one in counts if one.kind == "followers"] or counts
+        # a history of gains alone is figures by day
+        daily = [one for one in exports if one.kind == "daily" or one not in counts]
+        return (own or None), ([replace(one, kind="daily") for one in daily] or None)
+    names = set(column_names(followers))
+    by_day = bool(names & set(figures_by_day()))
+    return (followers if "followers" in names or not by_day else None), (followers if by_day else None)
 
-    Parameters
-    ----------
-    figures : pandas.DataFrame
-        Account, platform, moment and the reactions and exposures; those of a period that lacks rows are missing.
-    outcomes, spend, followers : pandas.DataFrame or None
-        Sales by day, advertising by day, and followers, where the table has them.
-    filled : int
-        Rows without figures that were added for periods without any row.
-    week_start : str
-        First day of the table's weeks; empty where its rows are no weeks.
-    notes : list of str
-        What is worth a word: periods that lack rows, and what the date of a week means.
+
+def follow(
+    counts: Any, activity: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, RowAccounting]]:
+    """Followers of each entity and period: the last count of each account on or before the period's last day.
+
+    Where nothing counts followers, those that stand beside the posts (`activity`, summed by account and period) are
+    taken. With them come own engagement and own posts, of accounts whose followers are known.
     """
-
-    figures: pd.DataFrame
-    outcomes: pd.DataFrame | None
-    spend: pd.DataFrame | None
-    followers: pd.DataFrame | None
-    filled: int
-    week_start: str
-    notes: list[str]
-
-
-def holds_days(export: Export) -> bool:
-    """Whether an export has reactions by account and day, and no posts."""
-    names = export.held().columns
-    return (
-        export.kind == "daily"
-        and "post_id" not in names
-        and bool({*REACTIONS, "engagements_reported"} & set(names))
-    )
-
-
-def sells(exports: Sequence[Export]) -> bool:
-    """Whether one of the tables has sales beside the reactions."""
-    return any(set(_SOLD) & set(one.rows.columns) for one in exports)
-
-
-def days_of_sales(exports: Sequence[Export], tz: str) -> pd.DataFrame:
-    """A row for each day between the first and the last sale, in the place of posts of which the files say nothing."""
-    found = []
-    for one in exports:
-        rows = one.rows.assign(account=one.rows["entity"].fillna("") if "entity" in one.rows.columns else "")
-        ends = rows["date_end"].fillna(rows["date"]) if "date_end" in rows.columns else rows["date"]
-        found.append(rows.assign(last=ends)[["account", "date", "last"]])
-    spans = pd.concat(found).groupby("account").agg({"date": "min", "last": "max"})
-    days = [
-        pd.DataFrame({"account": name, "published_at": pd.date_range(first, last) + pd.Timedelta(hours=12)})
-        for name, first, last in spans.itertuples()
-    ]
-    made = pd.concat(days, ignore_index=True)
-    return made.assign(published_at=made["published_at"].dt.tz_localize(tz))
-
-
-def only_days(posts: Any) -> list[Export]:
-    """The exports, where all of them hold days; otherwise none."""
-    exports = exports_of(posts)
-    return exports if all(map(holds_days, exports)) else []
-
-
-def rows_by(exports: Sequence[Export]) -> Freq:
-    """Length of what a row stands for, from the days between two rows of an account."""
-    apart = _apart(exports)
-    if not apart.min() > _DAYS_APART:
-        return "D"
-    return "W" if apart.median() <= _WEEKS_APART else "M"
-
-
-def _apart(exports: Sequence[Export]) -> pd.Series:
-    """Days from each row of an account to its next."""
-    rows = pd.concat([one.rows[["platform", "account", "date"]] for one in exports])
-    days: pd.Series = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
-    return days[days > 0]
-
-
-def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
-    """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
-
-    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the same
-    account and day.
-    """
-    by, apart = rows_by(exports), _apart(exports).median()
-    if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
-        raise DesignError(
-            f"the rows of {exports[0].name} are no days, weeks or months",
-            got=f"{apart:g} days from one to the next",
-            allowed="a row per day, per week or per calendar month",
-            fix="make the table again by day, by week or by month",
-        )
-    if (by, clock.freq) not in {(by, by), ("D", "W"), ("D", "M")}:
-        raise DesignError(
-            f"each row of {exports[0].name} is a {PERIODS[by].one}",
-            got=f"freq={clock.freq!r}",
-            allowed=f"{by!r}" + (", 'W' or 'M'" if by == "D" else ""),
-            fix=f"judge by {PERIODS[by].one}: --freq {by}, or freq={by!r}",
-        )
-    rows = pd.concat([one.rows for one in exports], ignore_index=True).rename(columns={"posts": COUNTED})
-    keys = ["platform", "account"]
-    if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
-        raise DataError(
-            "two tables hold figures of the same account and day",
-            got=f"{Count(int(rows.duplicated([*keys, 'date']).sum())):row} twice",
-            fix=f'say whose each is with account = "…" {in_mapping()}, or leave one of them out',
-        )
-    if by == "M":
-        # whatever day stands for a month, the last one of it too
-        rows["date"] = rows["date"].dt.to_period("M").dt.to_timestamp()
-    weekday = list(WEEKDAYS)[int(rows["date"].dt.day_of_week.mode()[0])] if by == "W" else ""
-    clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
-    names = [name for name in _SUMMED if name in rows.columns]
-    sold = [name for name in _SOLD if name in rows.columns]
-    unit = rows["account"].map(entity).fillna(rows["account"]) if entity else rows["account"]
-    # one shop's sales in another file: a period is whole where it is whole for every account
-    unit = unit if sold or entity else pd.Series("", index=rows.index)
-    rows = rows.assign(unit=unit, number=[clock.number(day.date()) for day in rows["date"]])
-    wanted = _expected(rows, clock, each=by != clock.freq)
-    had = rows.groupby(["unit", "number"]).size().reindex(wanted.index, fill_value=0)
-    short = wanted.index[had < wanted]
-    figures = rows.rename(columns={"date": "published_at"})[[*keys, "published_at", "unit", "number", *names]]
-    lacks = pd.MultiIndex.from_frame(figures[["unit", "number"]]).isin(short)
-    figures.loc[lacks, names] = float("nan")
-    # a figure that an account never has is not blank, one that it lacks on some days of a period is
-    gaps = figures[names].isna() & figures.groupby(keys)[names].transform("count").gt(0)
-    blank = (gaps & ~lacks[:, None]).groupby([figures["unit"], figures["number"]]).any()
-    whole = pd.MultiIndex.from_frame(figures[["unit", "number"]])
-    figures[names] = figures[names].mask(blank.reindex(whole).to_numpy())
-    added = _rows_without_figures(rows, clock, had.index[had == 0], to_the_end=by == clock.freq != "D")
-    figures = pd.concat([figures, *(one for one in added if len(one))], ignore_index=True)
-    # noon is there on every day, midnight is not where clocks change at it
-    noon = figures["published_at"] + pd.Timedelta(hours=12)
-    figures["published_at"] = noon.dt.tz_localize(clock.tz).dt.tz_convert("UTC")
-    notes, period, spent = [], PERIODS[clock.freq], "spend" in rows.columns
-    if len(short):
-        row = "a row" if clock.freq == "D" or weekday else "a row for each of their days"
-        notes.append(f"reactions are missing in {Count(len(short)):{period.one}} without {row}")
-    lost = ", ".join(f"{name} in {count:,}" for name, count in blank.sum().items() if count)
-    if lost and by != clock.freq:
-        words = "in which a day is blank have no sum and are missing, not smaller"
-        notes.append(f"{period.many} {words}: {lost}")
-    if weekday:
+    keys, clock, notes = ["platform", "account"], request.clock, request.notes
+    accounts = activity.select(*keys, "entity").unique().sort(*keys)
+    known, accounting = None, {}
+    if counts is not None:
+        kinds, needed = ("followers", "daily"), ("date", "followers")
+        arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWERS.key)
+        rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
+        known = _matched(rows, accounts, clock, notes)
+        used = int(known["rows"].sum())
+        left = {"without a count or of no account here": rows.height - used}
+        accounting["followers"] = arrived.accounting(used, left)
+    elif "followers" in activity.columns:
+        known = activity.filter(pl.col("followers").is_not_null()).select(*keys, "number", "followers")
+        known = known.group_by(*keys, "number").agg(pl.col("followers").mean())
+    if known is None or not known.height:
+        return None, accounting
+    known = known.select(*keys, "number", "followers", pl.col("number").alias("seen")).sort("number")
+    there = accounts.join(known.select(keys).unique(), on=keys, how="semi")
+    if there.height < accounts.height:
+        absent = accounts.join(there, on=keys, how="anti").select(keys).iter_rows()
+        named = shown([f"{account} on {platform}" for platform, account in absent], 4)
         notes.append(
-            f"each row is a week, and its date is taken for the first day of it, a {weekday.title()}"
+            f"followers are known for {Count(there.height, of=accounts.height):account} (not for {named}); rates by "
+            "followers are of those accounts"
         )
-    outcomes, rows = None, rows.assign(entity=rows["account"])
-    if sold:
-        labels = [name for name in ("date", "entity", "currency") if name in rows.columns]
-        # a day without a figure of spending is not known to have cost nothing: it is missing, like a day of sales
-        outcomes = rows.melt(labels, [*sold, *["spend"] * spent], var_name="outcome", value_name="value")
-    return DayTable(
-        figures=figures.drop(columns=["unit", "number"]),
-        outcomes=None if outcomes is None else outcomes.dropna(subset=["value"]),
-        spend=rows[["date", "spend", "entity"]].dropna() if spent and not sold else None,
-        followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
-        filled=sum(map(len, added)),
-        week_start=weekday,
-        notes=notes,
+    grid = spine.join(there, on="entity").sort("number")
+    grid = grid.join_asof(known, on="number", by=keys, strategy="backward", check_sortedness=False)
+    limit = {"D": _STALE_DAYS, "W": _STALE_DAYS // 7, "M": 1}[clock.freq]
+    stale = int((grid["number"] - grid["seen"] > limit).sum())
+    if stale:
+        notes.append(f"{Count(stale):period} of an account with a follower count more than five weeks old")
+    if int(known.group_by(keys).agg(pl.col("followers").n_unique() == 1)["followers"].sum()):
+        notes.append(
+            "an account has one follower count for the whole time: its rate by followers is its engagement up to a "
+            "constant"
+        )
+    if "own engagement" in activity.columns:
+        # an account's own posts, without those of others that its file counts under its name
+        own = activity.select(*keys, "number", "own engagement", pl.col("posts") - pl.col("others"))
+        summed = own.group_by(*keys, "number").agg(pl.col("own engagement", "posts").sum())
+        grid = grid.join(summed, on=[*keys, "number"], how="left")
+    else:
+        grid = grid.with_columns(pl.lit(None, pl.Float64).alias("own engagement"), pl.lit(0).alias("posts"))
+    table = grid.group_by("entity", "number").agg(
+        pl.when(pl.col("followers").is_null().any())
+        .then(None)
+        .otherwise(pl.col("followers").sum())
+        .alias("followers"),
+        pl.col("own engagement").fill_null(0.0).sum(),
+        pl.col("posts").fill_null(0).sum().alias("own posts"),
+    )
+    return table, accounting
+
+
+def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: list[str]) -> pl.DataFrame:
+    """Counts under the names that the posts use."""
+    # a count without a date is that of the export; it stands for the whole time, and is said to
+    counts = _with_names(counts, accounts, "follower counts").with_columns(pl.col("date").fill_null(_ALWAYS))
+    exact = {(p, plain_name(a)): a for p, a in accounts.select("platform", "account").iter_rows()}
+    alone, named = (_by_platform(table, "account") for table in (accounts, counts))
+    renamed: dict[tuple[str, str], str | None] = {}
+    for platform, theirs in named.items():
+        # one history and one account are each other's, whatever their names; of several only the names tell
+        single = len(theirs) == 1 and len(alone.get(platform, ())) == 1
+        for account in theirs:
+            other = alone[platform][0] if single else None
+            renamed[platform, account] = exact.get((platform, plain_name(account)), other)
+    lost = sorted(f"{a} ({p})" for (p, a), name in renamed.items() if name is None)
+    if lost:
+        notes.append(
+            f"follower counts of {', '.join(lost[:4])} belong to no account that published, and were left out; the lines "
+            "platform and account of the file's mapping say whose they are, as the posts have it"
+        )
+    found = [(p, a, name) for (p, a), name in renamed.items() if name is not None]
+    schema = {"platform": pl.String, "account": pl.String, "own": pl.String}
+    table = pl.DataFrame(found, schema=schema, orient="row")
+    counts = counts.join(table, on=["platform", "account"]).with_columns(account=pl.col("own"))
+    counts = counts.filter(pl.col("followers").cast(pl.Float64).is_finite().fill_null(False))
+    counts = clock.with_numbers(counts, "date").sort("date", maintain_order=True)
+    return counts.group_by("platform", "account", "number").agg(
+        pl.col("followers").cast(pl.Float64).last(), pl.len().alias("rows")
     )
 
 
-def _rows_without_figures(
-    rows: pd.DataFrame, clock: Clock, empty: pd.Index, *, to_the_end: bool
-) -> list[pd.DataFrame]:
-    """Rows that make a period without any row missing and not 0, and a row that is a week last to its end."""
-    keys = ["platform", "account"]
-    whose = rows.drop_duplicates("unit").set_index("unit")[keys]
-    added = [whose.loc[[unit for unit, _ in empty]].reset_index(drop=True)]
-    added[0]["published_at"] = pd.to_datetime([clock.start(int(number)) for _, number in empty])
-    if to_the_end:
-        added.append(rows.groupby(keys)[["number"]].max().reset_index())
-        last = [clock.start(int(number) + 1) for number in added[1].pop("number")]
-        added[1]["published_at"] = pd.to_datetime(last) - pd.Timedelta(days=1)
-    return added
+def spending(
+    spend: Any, spine: pl.DataFrame, request: Request, *, currency: str
+) -> tuple[tuple[pl.DataFrame, tuple[dt.date, dt.date]] | None, dict[str, RowAccounting]]:
+    """What advertising cost, by entity and period, with the days that it covers.
 
-
-def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
-    """Rows that each period of a unit should have: one per account, or one per account and day within its span."""
-    found = []
-    for (unit, *_), part in rows.groupby(["unit", "platform", "account"])["date"]:
-        numbers = [clock.number(day.date()) for day in pd.date_range(part.min(), part.max())]
-        found.append(
-            pd.DataFrame({"unit": unit, "number": numbers if each else list(dict.fromkeys(numbers))})
+    Of several currencies that of the outcomes is kept, else that of most rows. Rows of a whole range are refused, and
+    several entities where nothing says whose spending it is.
+    """
+    if spend is None:
+        return None, {}
+    wanted = (*ADS.labels, "spend")
+    arrived = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=wanted)
+    table, clock = gather(arrived.frame), request.clock
+    rows = table.height
+    if "grain" in table.columns and (table["grain"] == "range").any():
+        raise DataError(
+            "the advertising has one row for a whole range of dates and cannot be put on a calendar",
+            got=f"{Count(int((table['grain'] == 'range').sum())):row}",
+            fix="export it by day (in Ads Manager: breakdown by time, day)",
         )
-    return pd.concat(found).groupby(["unit", "number"]).size()
+    counts = dict(sorted(counts_by_currency(table).items(), key=lambda one: one[0] != currency))
+    kept = kept_currency("advertising", counts, "", request.notes)
+    if len(counts) > 1:
+        table = table.filter(pl.col("currency").fill_null("").str.to_uppercase().is_in(["", kept]))
+    foreign = rows - table.height
+    table = table.with_columns(pl.col("spend").cast(pl.Float64, strict=False)).filter(
+        pl.col("date").is_not_null(), pl.col("spend").is_finite().fill_null(False)
+    )
+    table = table.with_columns(pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d").alias("day"))
+    left = {"in another currency": foreign, "without a date or an amount": rows - foreign - table.height}
+    if not table.height:
+        raise DataError("no row of advertising is left", got=f"{Count(rows):row} without a date or an amount")
+    ends = pl.col("date_end").cast(pl.Datetime("us")) if "date_end" in table.columns else pl.col("day")
+    table = table.with_columns(
+        pl.coalesce(ends, pl.col("day")).alias("end"), pl.lit("spend").alias("outcome")
+    )
+    refuse_coarse(table, clock)
+    entities = spine["entity"].unique().sort().to_list()
+    table = table.with_columns(_owner(table, entities, request.mapping))
+    span = (table["day"].min().date(), table["end"].max().date())  # type: ignore[union-attr]
+    sums = clock.with_numbers(table, "day").group_by("entity", "number")
+    sums = sums.agg(pl.col("spend").sum(), pl.len().alias("rows"))
+    request.notes.append(
+        f"advertising is known from {span[0]} to {span[1]}; a day between them without a row cost nothing, as these "
+        "files list only days on which something ran"
+    )
+    inside = int(sums.join(spine, on=["entity", "number"], how="semi")["rows"].sum())
+    left["outside the panel's periods"] = int(sums["rows"].sum()) - inside
+    return (sums, span), {"spend": arrived.accounting(inside, left)}
+
+
+def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] | None) -> Any:
+    if len(entities) == 1:
+        return pl.lit(entities[0]).alias("entity")
+    if "entity" in table.columns:
+        return pl.col("entity")
+    if "account" in table.columns:
+        names, spelt = table["account"].unique().to_list(), {plain_name(one): one for one in entities}
+        owners: dict[str, Any] = {name: spelt.get(plain_name(name)) for name in names}
+        if mapping is not None:
+            owners = dict(look_up(names, mapping, what="advertising of"))
+        if None not in owners.values():
+            return pl.col("account").replace_strict(owners).alias("entity")
+    raise GuardError(
+        "it is not said whose spending the advertising is",
+        got=f"{Count(len(entities)):entity}",
+        fix="add a column entity to it, or name its accounts in entity=",
+    )
+
+
+_TYPES = ("count", "number", "seconds", "money")
+_KEYS = ("date", "platform", "account")
+_SHOWN = 4
+
+
+def figures_by_day() -> tuple[str, ...]:
+    """Canonical figures that may be added up over days.
+
+    Examples
+    --------
+    >>> "views" in figures_by_day(), "followers" in figures_by_day(), "er_reported" in figures_by_day()
+    (True, False, False)
+    """
+    fields = load_registry().fields
+    return tuple(name for name, field in fields.items() if field.type in _TYPES and not field.stock)
+
+
+def daily_figures(
+    daily: Any, sums: pl.DataFrame, spine: pl.DataFrame, request: Request
+) -> tuple[pl.DataFrame | None, dict[str, str], dict[str, RowAccounting]]:
+    """Sum figures by day to periods, one column per figure and platform, ``daily_<figure> (<platform>)``.
+
+    Days are taken as printed. A period of which an account lacks a day is missing, not smaller. Whose a row is, the
+    accounts that published (those of the `sums`) say.
+    """
+    if daily is None:
+        return None, {}, {}
+    wanted = (*_KEYS, *figures_by_day())
+    arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
+    owners, clock = sums.select("platform", "account", "entity").unique(), request.clock
+    names = [name for name in arrived.columns if name not in _KEYS]
+    figures = [pl.col(name).cast(pl.Float64) for name in names]
+    table = _with_names(gather(arrived.frame), owners, "figures by day").with_columns(
+        pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
+        pl.col("platform", "account").cast(pl.String),
+        *[pl.when(value.is_finite()).then(value) for value in figures],
+    )
+    dated = table.filter(pl.col("date").is_not_null())
+    owned = dated.join(_owners(dated, owners, spine, request.notes), on=["platform", "account"])
+    owned = clock.with_numbers(owned, "date")
+    inside = owned.join(spine, on=["entity", "number"], how="semi")
+    left = {
+        "without a date": table.height - dated.height,
+        "of no account here": dated.height - owned.height,
+        "outside the panel's periods": owned.height - inside.height,
+    }
+    accounting = {"daily": arrived.accounting(inside.height, left)}
+    if not inside.height:
+        return None, {}, accounting
+    grid = spine.join(inside.select("entity").unique(), on="entity", how="semi")
+    return *_summed(inside, names, grid, clock, request.notes), accounting
+
+
+def _by_platform(table: pl.DataFrame, name: str) -> dict[str, list[str]]:
+    """The different values of a column, by platform."""
+    return dict(table.group_by("platform").agg(pl.col(name).unique()).iter_rows())
+
+
+def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataFrame:
+    """Rows that name no platform or account are of the only one that published."""
+    for name in ("platform", "account"):
+        if name in rows.columns:
+            continue
+        only = owners[name].unique()
+        if len(only) > 1:
+            raise ColumnError(
+                f"the {what} do not say of which {name} they are",
+                got=f"posts of {len(only)} {name}s",
+                fix=f"add a column {name!r}",
+            )
+        rows = rows.with_columns(pl.lit(only[0]).alias(name))
+    return rows
+
+
+def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The entity of each account of the rows: by name; of a platform's only account, whatever its name here."""
+    exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
+    alone = _by_platform(owners, "entity")
+    entities = spine["entity"].unique().sort().to_list()
+    found: list[tuple[str, str, str | None]] = []
+    lost: list[tuple[str, str, str | None]] = []
+    named = rows.select("platform", "account").unique().sort("platform", "account").rows()
+    # beside an account that published, a second name is another account
+    known = {platform for platform, account in named if (platform, plain_name(account)) in exact}
+    for platform, account in named:
+        entity = exact.get((platform, plain_name(account)))
+        if entity is None and platform not in known and len(alone.get(platform, ())) == 1:
+            (entity,) = alone[platform]
+        if entity is None and platform not in known and len(entities) == 1:
+            entity = entities[0]
+        (lost if entity is None else found).append((platform, account, entity))
+    if lost:
+        shown = ", ".join(f"{a} ({p})" for p, a, _ in lost[:_SHOWN])
+        notes.append(f"figures by day of {shown} belong to no account that published, and were left out")
+    schema = {"platform": pl.String, "account": pl.String, "entity": pl.String}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def _summed(
+    rows: pl.DataFrame, names: Sequence[str], table: pl.DataFrame, clock: Clock, notes: list[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    # several rows of one day are those of several posts
+    group, each = ["entity", "platform", "figure"], ["account", "number"]
+    index = ["entity", "platform", *each, "date"]
+    long = rows.unpivot(names, index=index, variable_name="figure").drop_nulls("value")
+    days = long.group_by(*group, *each, "date").agg(pl.col("value").sum())
+    sums = days.group_by(*group, *each).agg(pl.col("value").sum(), pl.len().alias("days"))
+    lengths = {number: clock.length(number) for number in sums["number"].unique().to_list()}
+    whole = sums.filter(pl.col("days") == pl.col("number").replace_strict(lengths, return_dtype=pl.Int64))
+    # an account that has the figure at all must have it in a period, or the period's sum is not known
+    accounts = sums.group_by(group).agg(pl.col("account").n_unique().alias("accounts"))
+    totals = whole.group_by(*group, "number").agg(pl.col("value").sum(), pl.len().alias("known"))
+    totals = totals.join(accounts, on=group).filter(pl.col("known") == pl.col("accounts"))
+    definitions, holes = {}, 0
+    unique = {name for name, field in load_registry().fields.items() if field.unique}
+    there = set(sums.select("platform", "figure").unique().iter_rows())
+    for platform, name in itertools.product(sorted({platform for platform, _ in there}), names):
+        if (platform, name) not in there:
+            continue
+        column = f"daily_{name} ({platform})"
+        mine = totals.filter(pl.col("platform") == platform, pl.col("figure") == name)
+        mine = mine.select("entity", "number", pl.col("value").alias(column))
+        table = table.join(mine, on=["entity", "number"], how="left")
+        known = mine["number"].to_list()
+        if known:
+            between = pl.col("number").is_between(min(known), max(known))
+            holes += int(table.filter(between)[column].null_count())
+        people = "; people are counted once a day, so more than once" if name in unique else ""
+        definitions[column] = f"{name} of the whole account, added up over the days of the period{people}"
+    if holes:
+        notes.append(
+            f"{Count(holes):sum} of figures by day, with some days lacking, taken as missing, not as smaller"
+        )
+    return table, definitions

@@ -18,23 +18,25 @@ from erresearch.exports.combine import definition_changes
 from erresearch.exports.log import Export
 from erresearch.io import pl
 from erresearch.panel.activity import (
-    COUNTED as POSTS_COUNTED,
     MARKS,
+    by_kind,
     count_posts,
-    day_table,
-    only_days,
-    rows_by,
+    daily_figures,
+    follow,
+    spending,
     sum_posts,
 )
 from erresearch.panel.calendar import assemble, between_files, lay_out
-from erresearch.panel.followers import by_kind, daily_figures, follow, spending
 from erresearch.panel.inputs import (
+    COUNTED as POSTS_COUNTED,
     POST_COLUMNS,
     Arrived,
     arrive,
-    give_back,
+    day_table,
     merge_crossposts,
     once,
+    only_days,
+    rows_by,
 )
 from erresearch.panel.outcomes import COUNTED, arrive_outcomes, book, sum_by_day
 from erresearch.panel.records import (
@@ -200,7 +202,7 @@ def _of_posts(
         accounting["outcomes"] = _booked(booked, books, spine)
     accounting |= {**followed, **counted, **paid, "periods": periods}
     simulated = arrived.simulated or bool(booked and booked.simulated)
-    rows = give_back(made, arrived, attributes={"simulated": True} if simulated else {})
+    rows = _give_back(made, arrived, attributes={"simulated": True} if simulated else {})
     words = tuple(dict.fromkeys([*owners.notes, *request.notes]))
     return Panel(
         rows,
@@ -393,3 +395,28 @@ def _booked(outcomes: Arrived, books: Books, spine: pl.DataFrame) -> RowAccounti
         rows = sum(int(part.rows[COUNTED].sum()) for part in outcomes.parts)
     left["rows that another export repeats"] = rows - books.rows
     return RowAccounting(rows, kept, left)
+
+
+def _give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
+    """Return a Polars table as the kind that was given, `attributes` in the ``attrs`` of a pandas table.
+
+    Where a lazy table was given the result is lazy, in the same engine (Polars; DuckDB, on its default connection;
+    Ibis), else in Polars.
+    """
+    if like.kind == "polars":
+        return table
+    if like.kind == "pyarrow":
+        return table.to_arrow()
+    if like.kind == "lazy":
+        if like.frame.implementation.is_duckdb():
+            import duckdb
+
+            return duckdb.from_arrow(table.to_arrow())
+        if like.frame.implementation.is_ibis():
+            import ibis
+
+            return ibis.memtable(table)
+        return table.lazy()
+    made = table.to_pandas()
+    made.attrs.update(attributes)
+    return made

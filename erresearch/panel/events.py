@@ -99,12 +99,11 @@ def read_events(events: Any) -> pd.DataFrame:
     'pulse'
     """
     table, where = _declared(events)
-    start = _days(table["date" if "date" in table else "start"], where)
-    end = _days(table["end"], where, empty=True).fillna(start) if "end" in table else start
+    start = _days(table["start"], where)
+    end = _days(table["end"], where, empty=True).fillna(start)
     found = pd.DataFrame({"start": start, "end": end})
     found["name"] = [" ".join(str(name).split()) for name in table["name"]]
-    kinds = table["kind"].fillna("") if "kind" in table else pd.Series("", index=table.index)
-    found["kind"] = [str(kind).strip().lower() or "pulse" for kind in kinds]
+    found["kind"] = [str(kind).strip().lower() or "pulse" for kind in table["kind"].fillna("")]
     for what, wrong, allowed, way in (
         ("ends before it starts", end < start, "", "write the first day as `start` and the last as `end`"),
         ("has no name", found["name"].isin(["", "nan", "None"]), "", "name what happened, such as sale"),
@@ -122,8 +121,7 @@ def read_events(events: Any) -> pd.DataFrame:
             got=f"{Count(int((both > 1).sum()), of=len(both)):name}",
             fix="give them two names",
         )
-    entity = table["entity"] if "entity" in table else pd.Series("", index=table.index)
-    found["entity"] = ["" if pd.isna(each) else _key(each) for each in entity]
+    found["entity"] = ["" if pd.isna(each) else _key(each) for each in table["entity"]]
     return found.sort_values(["start", "end", "name"], kind="stable", ignore_index=True)
 
 
@@ -132,13 +130,7 @@ def _first_row(wrong: pd.Series[Any], where: str) -> str:
 
 
 def _as_pandas(events: Any) -> pd.DataFrame:
-    """A table of any engine, as a table of its own.
-
-    Raises
-    ------
-    DataError
-        If it is none.
-    """
+    """A table of any engine, as a table of its own."""
     try:
         frame = as_narwhals(events)
     except TypeError as error:
@@ -190,7 +182,8 @@ def _declared(events: Any) -> tuple[pd.DataFrame, str]:
         )
     if not len(table):
         raise DataError(f"there is no event in {where}", fix="write one row per event, or leave `events` out")
-    return table, where
+    absent = {name: table["date"] if name == "start" else "" for name in _COLUMNS if name not in table}
+    return table.assign(**absent), where
 
 
 def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
@@ -233,11 +226,6 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
 
 def known_country(country: str) -> tuple[str, str]:
     """Split a country from its part, and refuse what is none.
-
-    Raises
-    ------
-    UnknownNameError
-        If the country, or its part, is not known.
 
     Examples
     --------

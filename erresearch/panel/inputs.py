@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
@@ -16,6 +16,7 @@ from erresearch.errors import (
     ColumnError,
     Count,
     DataError,
+    DesignError,
     EngineError,
     GuardError,
     in_mapping,
@@ -27,12 +28,13 @@ from erresearch.exports.log import Export
 from erresearch.io import pd, pl
 from erresearch.panel.records import RowAccounting
 from erresearch.schema import POSTS
-from erresearch.schema.vocabulary import EARLY, EXPOSURES, REACTIONS
+from erresearch.schema.vocabulary import EARLY, EXPOSURES, PERIODS, REACTIONS, WEEKDAYS, Freq
 
-SUMMED = (
-    *REACTIONS, *EARLY, "love", "wow", "haha", "sad", "angry", "care", "clicks", "link_clicks", "profile_visits",
-    "followers_gained", "posts_counted", *EXPOSURES,
-)  # fmt: skip
+#: How many posts a day had, as the table says: its own rows are no posts.
+COUNTED: Final = "posts_counted"
+_MOODS: Final = ("love", "wow", "haha", "sad", "angry", "care")
+_VISITS: Final = ("clicks", "link_clicks", "profile_visits", "followers_gained", COUNTED)
+SUMMED: Final = (*REACTIONS, *EARLY, *_MOODS, *_VISITS, *EXPOSURES)
 #: What is taken of a table of posts where it is there: its labels, levels, and the figures that are summed.
 POST_COLUMNS = (*POSTS.labels, "age_days", "followers", "engagements_reported", *SUMMED)
 #: The column that marks the Facebook row of a cross-post.
@@ -195,31 +197,6 @@ def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) ->
             got=str(schema[wrong[0]]),
             fix="read the file with read_export, which knows how numbers are written",
         )
-
-
-def give_back(table: pl.DataFrame, like: Arrived, *, attributes: Mapping[str, Any]) -> Any:
-    """Return a Polars table as the kind that was given, `attributes` in the ``attrs`` of a pandas table.
-
-    Where a lazy table was given the result is lazy, in the same engine (Polars; DuckDB, on its default connection;
-    Ibis), else in Polars.
-    """
-    if like.kind == "polars":
-        return table
-    if like.kind == "pyarrow":
-        return table.to_arrow()
-    if like.kind == "lazy":
-        if like.frame.implementation.is_duckdb():
-            import duckdb
-
-            return duckdb.from_arrow(table.to_arrow())
-        if like.frame.implementation.is_ibis():
-            import ibis
-
-            return ibis.memtable(table)
-        return table.lazy()
-    made = table.to_pandas()
-    made.attrs.update(attributes)
-    return made
 
 
 UTC = "__utc__"
@@ -414,3 +391,201 @@ def _same(pair: dict[str, Any], *, single: bool) -> bool:
     if all(texts):
         return bool(texts[0] == texts[1])
     return bool(pair["is_crosspost"] or pair["is_crosspost_right"])
+
+
+#: Outcomes that may stand beside the reactions, in the order in which the panel shows them.
+_SOLD: Final = ("revenue", "revenue_net", "orders", "conversions", "sessions")
+#: Figures of a table of days that are summed.
+_OF_DAYS: Final = ("engagements_reported", *(n for n in SUMMED if n not in (*_MOODS, "followers_gained")))
+#: The most days between two rows that may be days; between most rows that may be weeks; what weeks and months have.
+_DAYS_APART, _WEEKS_APART = 6, 20
+_LENGTHS: Final[Mapping[Freq, tuple[int, int]]] = {"W": (7, 7), "M": (28, 31)}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DayTable:
+    """A table of days, taken apart into what a panel is built from.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        Account, platform, moment and the reactions and exposures; those of a period that lacks rows are missing.
+    outcomes, spend, followers : pandas.DataFrame or None
+        Sales by day, advertising by day, and followers, where the table has them.
+    filled : int
+        Rows without figures that were added for periods without any row.
+    week_start : str
+        First day of the table's weeks; empty where its rows are no weeks.
+    notes : list of str
+        What is worth a word: periods that lack rows, and what the date of a week means.
+    """
+
+    figures: pd.DataFrame
+    outcomes: pd.DataFrame | None
+    spend: pd.DataFrame | None
+    followers: pd.DataFrame | None
+    filled: int
+    week_start: str
+    notes: list[str]
+
+
+def holds_days(export: Export) -> bool:
+    """Whether an export has reactions by account and day, and no posts."""
+    names = export.held().columns
+    return (
+        export.kind == "daily"
+        and "post_id" not in names
+        and bool({*REACTIONS, "engagements_reported"} & set(names))
+    )
+
+
+def sells(exports: Sequence[Export]) -> bool:
+    """Whether one of the tables has sales beside the reactions."""
+    return any(set(_SOLD) & set(one.rows.columns) for one in exports)
+
+
+def days_of_sales(exports: Sequence[Export], tz: str) -> pd.DataFrame:
+    """A row for each day between the first and the last sale, in the place of posts of which the files say nothing."""
+    found = []
+    for one in exports:
+        rows = one.rows.assign(account=one.rows["entity"].fillna("") if "entity" in one.rows.columns else "")
+        ends = rows["date_end"].fillna(rows["date"]) if "date_end" in rows.columns else rows["date"]
+        found.append(rows.assign(last=ends)[["account", "date", "last"]])
+    spans = pd.concat(found).groupby("account").agg({"date": "min", "last": "max"})
+    days = [
+        pd.DataFrame({"account": name, "published_at": pd.date_range(first, last) + pd.Timedelta(hours=12)})
+        for name, first, last in spans.itertuples()
+    ]
+    made = pd.concat(days, ignore_index=True)
+    return made.assign(published_at=made["published_at"].dt.tz_localize(tz))
+
+
+def only_days(posts: Any) -> list[Export]:
+    """The exports, where all of them hold days; otherwise none."""
+    exports = exports_of(posts)
+    return exports if all(map(holds_days, exports)) else []
+
+
+def rows_by(exports: Sequence[Export]) -> Freq:
+    """Length of what a row stands for, from the days between two rows of an account."""
+    apart = _apart(exports)
+    if not apart.min() > _DAYS_APART:
+        return "D"
+    return "W" if apart.median() <= _WEEKS_APART else "M"
+
+
+def _apart(exports: Sequence[Export]) -> pd.Series:
+    """Days from each row of an account to its next."""
+    rows = pd.concat([one.rows[["platform", "account", "date"]] for one in exports])
+    days: pd.Series = rows.sort_values("date").groupby(["platform", "account"])["date"].diff().dt.days
+    return days[days > 0]
+
+
+def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
+    """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
+
+    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the same
+    account and day.
+    """
+    by, apart = rows_by(exports), _apart(exports).median()
+    if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
+        raise DesignError(
+            f"the rows of {exports[0].name} are no days, weeks or months",
+            got=f"{apart:g} days from one to the next",
+            allowed="a row per day, per week or per calendar month",
+            fix="make the table again by day, by week or by month",
+        )
+    if (by, clock.freq) not in {(by, by), ("D", "W"), ("D", "M")}:
+        raise DesignError(
+            f"each row of {exports[0].name} is a {PERIODS[by].one}",
+            got=f"freq={clock.freq!r}",
+            allowed=f"{by!r}" + (", 'W' or 'M'" if by == "D" else ""),
+            fix=f"judge by {PERIODS[by].one}: --freq {by}, or freq={by!r}",
+        )
+    rows = pd.concat([one.rows for one in exports], ignore_index=True).rename(columns={"posts": COUNTED})
+    keys = ["platform", "account"]
+    if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
+        raise DataError(
+            "two tables hold figures of the same account and day",
+            got=f"{Count(int(rows.duplicated([*keys, 'date']).sum())):row} twice",
+            fix=f'say whose each is with account = "…" {in_mapping()}, or leave one of them out',
+        )
+    if by == "M":
+        # whatever day stands for a month, the last one of it too
+        rows["date"] = rows["date"].dt.to_period("M").dt.to_timestamp()
+    weekday = list(WEEKDAYS)[int(rows["date"].dt.day_of_week.mode()[0])] if by == "W" else ""
+    clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
+    names = [name for name in _OF_DAYS if name in rows.columns]
+    sold = [name for name in _SOLD if name in rows.columns]
+    unit = rows["account"].map(entity).fillna(rows["account"]) if entity else rows["account"]
+    # one shop's sales in another file: a period is whole where it is whole for every account
+    unit = unit if sold or entity else pd.Series("", index=rows.index)
+    rows = rows.assign(unit=unit, number=[clock.number(day.date()) for day in rows["date"]])
+    wanted = _expected(rows, clock, each=by != clock.freq)
+    had = rows.groupby(["unit", "number"]).size().reindex(wanted.index, fill_value=0)
+    short = wanted.index[had < wanted]
+    figures = rows.rename(columns={"date": "published_at"})[[*keys, "published_at", "unit", "number", *names]]
+    lacks = pd.MultiIndex.from_frame(figures[["unit", "number"]]).isin(short)
+    figures.loc[lacks, names] = float("nan")
+    # a figure that an account never has is not blank, one that it lacks on some days of a period is
+    gaps = figures[names].isna() & figures.groupby(keys)[names].transform("count").gt(0)
+    blank = (gaps & ~lacks[:, None]).groupby([figures["unit"], figures["number"]]).any()
+    whole = pd.MultiIndex.from_frame(figures[["unit", "number"]])
+    figures[names] = figures[names].mask(blank.reindex(whole).to_numpy())
+    added = _rows_without_figures(rows, clock, had.index[had == 0], to_the_end=by == clock.freq != "D")
+    figures = pd.concat([figures, *(one for one in added if len(one))], ignore_index=True)
+    # noon is there on every day, midnight is not where clocks change at it
+    noon = figures["published_at"] + pd.Timedelta(hours=12)
+    figures["published_at"] = noon.dt.tz_localize(clock.tz).dt.tz_convert("UTC")
+    notes, period, spent = [], PERIODS[clock.freq], "spend" in rows.columns
+    if len(short):
+        row = "a row" if clock.freq == "D" or weekday else "a row for each of their days"
+        notes.append(f"reactions are missing in {Count(len(short)):{period.one}} without {row}")
+    lost = ", ".join(f"{name} in {count:,}" for name, count in blank.sum().items() if count)
+    if lost and by != clock.freq:
+        words = "in which a day is blank have no sum and are missing, not smaller"
+        notes.append(f"{period.many} {words}: {lost}")
+    if weekday:
+        notes.append(
+            f"each row is a week, and its date is taken for the first day of it, a {weekday.title()}"
+        )
+    outcomes, rows = None, rows.assign(entity=rows["account"])
+    if sold:
+        labels = [name for name in ("date", "entity", "currency") if name in rows.columns]
+        # a day without a figure of spending is not known to have cost nothing: it is missing, like a day of sales
+        outcomes = rows.melt(labels, [*sold, *["spend"] * spent], var_name="outcome", value_name="value")
+    return DayTable(
+        figures=figures.drop(columns=["unit", "number"]),
+        outcomes=None if outcomes is None else outcomes.dropna(subset=["value"]),
+        spend=rows[["date", "spend", "entity"]].dropna() if spent and not sold else None,
+        followers=rows[[*keys, "date", "followers"]].dropna() if "followers" in rows.columns else None,
+        filled=sum(map(len, added)),
+        week_start=weekday,
+        notes=notes,
+    )
+
+
+def _rows_without_figures(
+    rows: pd.DataFrame, clock: Clock, empty: pd.Index, *, to_the_end: bool
+) -> list[pd.DataFrame]:
+    """Rows that make a period without any row missing and not 0, and a row that is a week last to its end."""
+    keys = ["platform", "account"]
+    whose = rows.drop_duplicates("unit").set_index("unit")[keys]
+    added = [whose.loc[[unit for unit, _ in empty]].reset_index(drop=True)]
+    added[0]["published_at"] = pd.to_datetime([clock.start(int(number)) for _, number in empty])
+    if to_the_end:
+        added.append(rows.groupby(keys)[["number"]].max().reset_index())
+        last = [clock.start(int(number) + 1) for number in added[1].pop("number")]
+        added[1]["published_at"] = pd.to_datetime(last) - pd.Timedelta(days=1)
+    return added
+
+
+def _expected(rows: pd.DataFrame, clock: Clock, *, each: bool) -> pd.Series:
+    """Rows that each period of a unit should have: one per account, or one per account and day within its span."""
+    found = []
+    for (unit, *_), part in rows.groupby(["unit", "platform", "account"])["date"]:
+        numbers = [clock.number(day.date()) for day in pd.date_range(part.min(), part.max())]
+        found.append(
+            pd.DataFrame({"unit": unit, "number": numbers if each else list(dict.fromkeys(numbers))})
+        )
+    return pd.concat(found).groupby(["unit", "number"]).size()
