@@ -14,7 +14,7 @@ from erresearch.claims import claim_named, evidence_for, examine
 from erresearch.claims.variables import is_simulated
 from erresearch.engine.moments import Moments
 from erresearch.errors import GuardError
-from erresearch.robustness.data_guards import boosts_in
+from erresearch.robustness.guards import boosts_in
 from erresearch.worlds import simulate_panel, simulate_shop
 
 

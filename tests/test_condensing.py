@@ -20,7 +20,7 @@ from erresearch.relate import (
     precedence,
     regress,
 )
-from erresearch.robustness.data_guards import repeated_outcome
+from erresearch.robustness.guards import repeated_outcome
 
 
 def posts(accounts: int = 6_000, rows: int = 24_000, seed: int = 0) -> pl.DataFrame:

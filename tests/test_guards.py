@@ -14,14 +14,15 @@ from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, DesignError, GuardError, UnknownNameError
 from erresearch.metrics.rates import RateDefinition
 from erresearch.robustness import guards, selected_list
-from erresearch.robustness.data_guards import made_of_predictors, repeated_outcome
 from erresearch.robustness.guards import (
     Ratio,
     bare,
     check,
     is_log1p,
     is_rate,
+    made_of_predictors,
     read_leaks,
+    repeated_outcome,
     says,
     words,
 )

@@ -21,7 +21,7 @@ from erresearch.relate.inference import FEWEST_CLUSTERS
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Verdict, plain, rounded
 from erresearch.results.verdicts import ReasonCode
-from erresearch.robustness.data_guards import boosts_in
+from erresearch.robustness.guards import boosts_in
 from erresearch.schema.vocabulary import PERIODS, Freq
 
 _HINTS: Mapping[str, str] = MappingProxyType(

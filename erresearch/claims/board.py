@@ -26,13 +26,13 @@ from erresearch.panel.events import read_events
 from erresearch.relate.shop_days import FEW_SHOPS
 from erresearch.results import Doubt, Estimate, Reliability, Table, Verdict, first_largest, plain
 from erresearch.results.estimates import check_level
-from erresearch.robustness.data_guards import (
+from erresearch.robustness.guards import (
+    check,
     copied_from_another_period,
     made_of_predictors,
     repeated_outcome,
     unpriced_boosts,
 )
-from erresearch.robustness.guards import check
 from erresearch.schema.vocabulary import DECISIVE, PERIODS
 from erresearch.worlds import CASES, WORLDS
 

@@ -366,6 +366,14 @@ def centred(moments: Moments, *, within: bool) -> np.ndarray:
     return np.asarray(moments.grams().sum(axis=0) - np.outer(sums, sums) / moments.weight.sum())
 
 
+def unexplained(gram: np.ndarray) -> float:
+    """Share of the last column's variance that no linear function of the others gives, from centred cross-products."""
+    scale = np.sqrt(np.where(np.diag(gram) > 0, np.diag(gram), 1.0))
+    gram = gram / np.outer(scale, scale)
+    slopes = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1], rcond=1e-12)[0]
+    return float(1 - 2 * slopes @ gram[:-1, -1] + slopes @ gram[:-1, :-1] @ slopes)
+
+
 def still(own: np.ndarray, raw: np.ndarray) -> np.ndarray:
     """Which columns do not vary: their squares after the sweep against those before."""
     return np.asarray(~(own > 1e-12 * raw))

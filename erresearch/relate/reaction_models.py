@@ -15,7 +15,7 @@ from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import Opened, column_names, open_rows
 from erresearch.errors import Count, DataError, DesignError, GuardError, UnknownNameError, missing_columns
-from erresearch.relate.design import Effect, open_moments
+from erresearch.relate.design import Effect, centred, open_moments, unexplained
 from erresearch.relate.fitted_models import Covariance, contrast
 from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.regressions import least_squares
@@ -533,11 +533,7 @@ def _refuse_parts(opened: Opened, outcome: Any, actions: Sequence[str]) -> None:
             *(part.alias(label) for part, label in zip([*parts, whole], labels, strict=True))
         )
         moments = Moments.from_frame(nw.to_native(table), labels)
-        sums = moments.sums.sum(axis=0)
-        gram = moments.grams().sum(axis=0) - np.outer(sums, sums) / max(moments.rows, 1)
-        slopes = np.linalg.lstsq(gram[:-1, :-1], gram[:-1, -1], rcond=None)[0]
-        rest = gram[-1, -1] - 2 * slopes @ gram[:-1, -1] + slopes @ gram[:-1, :-1] @ slopes
-        if moments.rows > len(actions) + 1 and gram[-1, -1] > 0 and rest <= _EXACT * gram[-1, -1]:
+        if moments.rows > len(actions) + 1 and unexplained(centred(moments, within=False)) <= _EXACT:
             same = [opened.names[0]]
     if same:
         raise _made_of(same, actions)

@@ -1,4 +1,4 @@
-from erresearch.robustness.data_guards import selected_list as selected_list
+from erresearch.robustness.guards import selected_list as selected_list
 from erresearch.robustness.sensitivity_analysis import (
     confounder_bounds as confounder_bounds,
     detectable as detectable,

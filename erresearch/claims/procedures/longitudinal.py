@@ -35,7 +35,7 @@ from erresearch.relate.temporal_precedence import PanelModels, event_lags, prece
 from erresearch.relate.time_series import EntityModels
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
-from erresearch.robustness.data_guards import far_out_periods
+from erresearch.robustness.guards import far_out_periods
 
 _EFFECTS: tuple[Effect, ...] = ("account", "period")
 #: Accounts from which on there are two strata.
