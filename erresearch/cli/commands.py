@@ -35,7 +35,6 @@ from erresearch.schema.vocabulary import FREQS
 if TYPE_CHECKING:
     from erresearch.claims.registry import Claim
     from erresearch.datasets import Dataset
-    from erresearch.report.reproduction import Reproduction
     from erresearch.worlds import Simulation
 
 _THERE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -75,7 +74,9 @@ def reproduce(
         check_output(out, inputs=[known])
     made = reproduction.reproduce(out, notebooks=notebooks, jobs=jobs, progress=progress)
     show(board(made.verdicts))
-    _say_what_was_written(made)
+    if ran := len(made.notebooks):
+        say(f"{Count(ran - len(made.failed), of=ran):notebook} ran from top to bottom.")
+    say(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
     differs = run_record.differences(made.table, known) if known else ()
     for line in differs:
         say(plain(f"differs from {known}: {line}"), error=True)
@@ -132,45 +133,31 @@ def _print_claim(claim: Claim) -> None:
 def show_datasets(*, name: str | None, verify: bool) -> None:
     """List the data sets, show one whole, or check the copies on this machine."""
     from erresearch import datasets as registry
+    from erresearch.claims.packing import here, shipped, verify_pack
 
+    listed = registry.catalog()
     if verify:
-        listed = registry.catalog()
-        here = listed.loc[listed["where"] != "to download", "name"]
-        for each in [name] if name else here:
+        for each in [name] if name else listed.loc[listed["where"] != "to download", "name"]:
             say(str(registry.verify(each)))
-        _verify_evidence(name)
+        # packs whose rows are on this machine are computed again
+        for packed in shipped():
+            if name in (None, packed) and here(packed):
+                say(verify_pack(packed))
     elif name:
         _print_dataset(registry.dataset_card(name))
     else:
         columns = ("name", "title", "n", "where", "licence")
-        _print_table(columns, registry.catalog()[list(columns)].itertuples(index=False))
-
-
-def _verify_evidence(name: str | None) -> None:
-    """Compute the evidence packs again whose rows are on this machine."""
-    from erresearch.claims.packing import here, shipped, verify_pack
-
-    for packed in shipped():
-        if name in (None, packed) and here(packed):
-            say(verify_pack(packed))
+        _print_table(columns, listed[list(columns)].itertuples(index=False))
 
 
 @command.command("pool", short_help="Add sums that several companies saved, and regress on them.")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE FILE...")
 @click.option("--out", type=FILE, help="Where the pooled moments go.")
-@click.option("--outcome", help="What a regression explains.")
-@click.option("--on", multiple=True, help="A column that explains it; may be repeated.")
-@click.option("--within", is_flag=True, help="Compare each account with itself only.")
+@wish("--outcome", help="What a regression explains.")
+@wish("--on", multiple=True, help="A column that explains it; may be repeated.")
+@wish("--within", is_flag=True, help="Compare each account with itself only.")
 @click.option("--same-accounts", is_flag=True, help="Equal names in two files mean the same account.")
-def pool_evidence(
-    *,
-    files: tuple[Path, ...],
-    out: Path | None,
-    outcome: str | None,
-    on: tuple[str, ...],
-    within: bool,
-    same_accounts: bool,
-) -> None:
+def pool_evidence(*, files: tuple[Path, ...], out: Path | None, same_accounts: bool) -> None:
     """Add the sums that several companies saved, without a row of any of them, and regress on them."""
     from erresearch.claims.sharing import pool
     from erresearch.engine.moments import Moments
@@ -183,8 +170,9 @@ def pool_evidence(
     say(plain(together))
     if out is not None:
         say(str(out))
-    if outcome is not None:
-        for line in str(regress(together, outcome, on=on, within=within)).splitlines():
+    asked = wishes()
+    if "outcome" in asked:
+        for line in str(regress(together, asked.pop("outcome"), **asked)).splitlines():
             say(plain(line))
 
 
@@ -214,10 +202,10 @@ def combine_findings(*, file: Path, own: str | None) -> None:
 @command.command(short_help="Write simulated tables with a known answer.")
 @click.argument("world")
 @click.option("--out", type=FOLDER, required=True, help="Where the tables go.")
-@click.option("--accounts", type=int, help="Accounts.  [default: the world's own]")
-@click.option("--weeks", type=int, help="Weeks, or posts per account in a list.  [default: the world's own]")
+@wish("--accounts", type=int, help="Accounts.  [default: the world's own]")
+@wish("--weeks", type=int, help="Weeks, or posts per account in a list.  [default: the world's own]")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed.")
-def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, seed: int) -> None:
+def simulate(*, world: str, out: Path, seed: int) -> None:
     """Write simulated tables with a known answer: posts, outcomes, panel and the truth.
 
     WORLD is `nil` (engagement brings nothing), `effect` (it brings revenue), `reverse` (revenue brings engagement),
@@ -226,13 +214,12 @@ def simulate(*, world: str, out: Path, accounts: int | None, weeks: int | None, 
     """
     from erresearch.worlds import simulate as draw
 
-    made = draw(world, accounts=accounts, weeks=weeks, rng=seed)
+    made = draw(world, rng=seed, **wishes())
     written = _write_simulation(made, out, seed)
     for path in written:
         say(str(path))
     say(str(made.truth))
-    exports = [str(path.with_suffix("")) for path in written if path.suffix == ".toml"]
-    if exports:
+    if exports := [str(path.with_suffix("")) for path in written if path.suffix == ".toml"]:
         say(f"next: erresearch audit {shlex.join(exports)} --tz UTC")
 
 
@@ -283,8 +270,7 @@ def audit(*, files: tuple[str, ...], tz: str | None, entity: tuple[str, ...], me
     from erresearch.panel.records import Rules
     from erresearch.report.console import board
 
-    wrong = [line for line in entity if "=" not in line]
-    if wrong:
+    if wrong := [line for line in entity if "=" not in line]:
         raise click.UsageError(f"--entity takes ACCOUNT=SHOP, not {wrong[0]!r}")
     if memory is not None:
         click.get_current_context().with_resource(memory_limit(memory))
@@ -424,13 +410,6 @@ def _own_expected() -> Path | None:
 
     path = resource("data").parent / "tests" / "expected" / "verdicts.csv"
     return path if path.is_file() else None
-
-
-def _say_what_was_written(made: Reproduction) -> None:
-    ran = len(made.notebooks)
-    if ran:
-        say(f"{Count(ran - len(made.failed), of=ran):notebook} ran from top to bottom.")
-    say(f"Report: {made.report}  Verdicts: {made.table}  Record: {made.record}")
 
 
 def _write_simulation(made: Simulation, out: Path, seed: int) -> list[Path]:

@@ -178,18 +178,18 @@ def plan_pauses(
 
 @click.command("wager", short_help="Write a claim and a forecast into a plan.")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--claim", required=True, help="What is claimed, in one sentence.")
-@click.option(
+@wish("--claim", required=True, help="What is claimed, in one sentence.")
+@wish(
     "--forecast",
     type=SHARE,
     required=True,
     help="Expected effect: 0.1 for 10 %; of letters, the amount by person.",
 )
-@click.option("--date", help="The day of the wager.  [default: today]")
+@wish("--date", help="The day of the wager.  [default: today]")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Where it goes with the wager.  [default: its place]"
 )
-def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: Path | None) -> None:
+def wager_on(*, plan: Path, out: Path | None) -> None:
     """Write claim and forecast into a plan before it begins, and print the hash to deposit elsewhere.
 
     PLAN is the folder of a plan of pauses, or the file of people held out (holdout.toml).
@@ -197,93 +197,88 @@ def wager_on(*, plan: Path, claim: str, forecast: float, date: str | None, out: 
     from erresearch.experiments import read_holdout, read_plan, wager, write_holdout, write_plan
     from erresearch.results import plain as rounded
 
-    day = date or dt.date.today().isoformat()
+    asked = wishes()
+    asked["date"] = asked.get("date") or dt.date.today().isoformat()
     if plan.is_file():
-        held = wager(read_holdout(plan), claim, forecast=forecast, date=day)
+        held = wager(read_holdout(plan), **asked)
         if out is not None:
             replaceable_file(out, inputs=[plan], ours=is_read_by(read_holdout, out))
         write_holdout(held, out or plan)
         say(held.deposit)
-        say(f"Recorded: {held.outcome} {rounded(forecast, '+g')} a person.")
+        say(f"Recorded: {held.outcome} {rounded(held.forecast, '+g')} a person.")
     else:
-        made = wager(read_plan(plan), claim, forecast=forecast, date=day)
+        made = wager(read_plan(plan), **asked)
         write_plan(made, out or plan)
         say(made.digest)
-        say(f"Recorded: {made.outcome} {rounded(100 * forecast, '+.3g')} %.")
+        say(f"Recorded: {made.outcome} {rounded(100 * made.forecast, '+.3g')} %.")
     say("Deposit this where others can see its date; judge the plan with --hash and it.")
 
 
 @click.command("judge", short_help="Judge what came of a plan.")
 @click.argument("folder", type=FOLDER)
 @click.argument("files", nargs=-1, required=True, type=PLACE)
-@click.option("--hash", "deposited", help="The hash that was deposited.")
-@click.option("--early", is_flag=True, help="Look once before the end, from half of the plan on.")
-@click.option("--ended", help="First day after the plan was given up, for a reason other than revenue.")
+@wish("--hash", help="The hash that was deposited.")
+@wish("--early", "looking_early", is_flag=True, help="Look once before the end, from half of the plan on.")
+@wish("--ended", help="First day after the plan was given up, for a reason other than revenue.")
 @click.option("--finding", type=FILE, help="Where to write the effect as a row for `erresearch combine`.")
 @_CURRENCY
 @_TZ
 def judge_plan(
-    *, folder: Path, files: tuple[str, ...], deposited: str | None, early: bool, ended: str | None,
-    finding: Path | None, tz: str | None, currency: str | None,
-) -> None:  # fmt: skip
+    *, folder: Path, files: tuple[str, ...], finding: Path | None, tz: str | None, currency: str | None
+) -> None:
     """Judge what came of a plan, beside the schedules that chance could have drawn instead."""
     from erresearch.experiments import judge_experiment, read_plan
 
     plan = read_plan(folder)
     panel = _panel(files, plan.outcome, tz or plan.zone or None, plan.design.every, currency)
-    judged = judge_experiment(panel, plan, hash=deposited, looking_early=early, ended=ended)
+    judged = judge_experiment(panel, plan, **wishes())
     card(judged.parts[0][1], judged.parts[1:])
     if finding is not None:
         replaceable_file(finding, inputs=files, ours=False)
         one = judged.finding
         row = (one.name, one.estimate.value, one.estimate.se, one.outcome, one.period, one.unit)
         atomic_write(finding, csv_text(("name", "value", "se", "outcome", "period", "unit"), [row]))
-    _end_unless_proven(deposited, judged.doubts)
+    _end_unless_proven(judged.doubts)
 
 
-def _end_unless_proven(deposited: str | None, doubts: Iterable[Doubt]) -> None:
+def _end_unless_proven(doubts: Iterable[Doubt]) -> None:
     """A hash that is not the plan's is a failure for programs."""
-    if deposited and any(doubt.code == "registration-unproven" for doubt in doubts):
+    if wishes().get("hash") and any(doubt.code == "registration-unproven" for doubt in doubts):
         raise click.exceptions.Exit(1)
 
 
 @click.command("holdout", short_help="Leave people out of a newsletter at random; judge it.")
 @click.argument("people", type=PLACE)
-@click.option(
-    "--delta", type=float, help="Plan: the smallest effect by person that matters, in the outcome's unit."
-)
+@wish("--delta", type=float, help="Plan: the smallest effect by person that matters, in the outcome's unit.")
 @click.option(
     "--judge", "plan", type=FILE, help="Judge PEOPLE after the stretch; FILE is the plan, holdout.toml."
 )
-@click.option("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
-@click.option("--person", default="person", show_default=True, help="Column of the ids.")
-@click.option("--share", type=SHARE, help="Share to hold out.  [default: the smallest that is enough]")
+@wish("--outcome", default="revenue", show_default=True, help="Column of what each person bought.")
+@wish("--person", default="person", show_default=True, help="Column of the ids.")
+@wish("--share", type=SHARE, help="Share to hold out.  [default: the smallest that is enough]")
 @click.option(
     "--out", type=FILE, default=Path("holdout.toml"), show_default=True, help="Where the plan goes."
 )
 @click.option("--list", "listed", type=FILE, help="Where to write the ids that get no letters, one a line.")
-@click.option("--hash", "deposited", help="Judge: the hash that was deposited.")
-def hold_out(
-    *, people: str, delta: float | None, plan: Path | None, outcome: str, person: str, share: float | None,
-    out: Path, listed: Path | None, deposited: str | None,
-) -> None:  # fmt: skip
+@wish("--hash", help="Judge: the hash that was deposited.")
+def hold_out(*, people: str, plan: Path | None, out: Path, listed: Path | None) -> None:
     """Leave people out of a newsletter at random, or judge what the letters brought.
 
     PEOPLE is a table with one row for each person: an id, and what they bought over a stretch, 0 where nothing.
     """
     from erresearch.experiments import judge_holdout, plan_holdout, read_holdout, write_holdout
 
-    if (delta is None) == (plan is None):
+    asked = wishes()
+    if ("delta" in asked) == (plan is not None):
         raise DesignError(
             "say what to do",
             allowed="--delta to plan, or --judge with a plan",
             fix="use --delta 0.5, for example",
         )
-    told = read_holdout(plan) if plan is not None else None
+    told = None if plan is None else read_holdout(plan)
+    person = asked["person"] if told is None else told.person
     try:
-        table = pd.read_csv(
-            people, encoding="utf-8-sig", dtype={told.person if told is not None else person: "str"}
-        )
+        table = pd.read_csv(people, encoding="utf-8-sig", dtype={person: "str"})
     except (OSError, ValueError) as error:
         raise DataError(
             "the table of people cannot be read",
@@ -291,11 +286,12 @@ def hold_out(
             fix="name a CSV file in UTF-8",
         ) from error
     if told is not None:
-        judged = judge_holdout(table, told, name=Path(people).name, hash=deposited)
+        judged = judge_holdout(table, told, name=Path(people).name, hash=asked.get("hash"))
         _say_of_people(judged)
-        _end_unless_proven(deposited, judged.doubts)
+        _end_unless_proven(judged.doubts)
         return
-    made = plan_holdout(table, delta=delta or 0.0, outcome=outcome, person=person, share=share)
+    asked.pop("hash", None)
+    made = plan_holdout(table, **asked)
     replaceable_file(out, inputs=[people], ours=is_read_by(read_holdout, out))
     if listed is not None:
         replaceable_file(listed, inputs=[people, out], ours=False)

@@ -275,6 +275,7 @@ def truth_of(name: str, design: Design) -> Truth:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rng = np.random.Generator
 
 MIN_WEEKS: Final = 8
 BURN_IN: Final = 50
@@ -295,7 +296,7 @@ REACTION_SHARES: Final = (0.86, 0.06, 0.05, 0.03)
 """Shares of likes, comments, shares and saves in the engagement."""
 
 
-def _innovations(rng: np.random.Generator, shape: tuple[int, int], design: Design) -> Floats:
+def _innovations(rng: Rng, shape: tuple[int, ...], design: Design) -> Floats:
     """Disturbances of variance 1, with the tail of the design."""
     if design.tail == "lognormal":
         return rng.standard_normal(shape)
@@ -313,7 +314,7 @@ def autoregression(innovations: Floats, rho: float) -> Floats:
     return out
 
 
-def _spans(accounts: int, weeks: int, rng: np.random.Generator, design: Design) -> tuple[int, Ints, Ints]:
+def _spans(accounts: int, weeks: int, rng: Rng, design: Design) -> tuple[int, Ints, Ints]:
     """Length of the calendar, and each account's first week and number of weeks in it."""
     if design.largest_share is None:
         return weeks, np.zeros(accounts, np.int64), np.full(accounts, weeks)
@@ -334,30 +335,21 @@ def _spans(accounts: int, weeks: int, rng: np.random.Generator, design: Design) 
 
 
 def _feedback_loop(
-    *,
-    engagement: Floats,
-    revenue: Floats,
-    centre: Floats,
-    slopes: Floats,
-    truth: Truth,
-    design: Design,
-    rng: np.random.Generator,
+    levels: Floats, drives: Floats, centre: Floats, slopes: Floats, rng: Rng, *, truth: Truth, design: Design
 ) -> tuple[Ints, Floats]:
     """Run weeks in order: this week's count of reactions, then what last week's count did to revenue.
 
     The elasticity acts on the log of the whole number of reactions that came out, so that the planted truth
     is a truth about the column that is seen.
     """
-    counts = np.empty(engagement.shape, np.int64)
-    deviations = np.empty(revenue.shape)
-    feedback = truth.parameters["feedback"]
+    counts, deviations = np.empty(levels.shape, np.int64), np.empty(levels.shape)
+    shocks, feedback = REVENUE_SD * _innovations(rng, levels.shape, design), truth.parameters["feedback"]
     only_error = float(design.persistence == "error")
     deviation = memory = np.zeros(centre.size)
     log_count = centre
-    shocks = REVENUE_SD * _innovations(rng, (revenue.shape[0], revenue.shape[1]), design)
     for t in range(len(counts)):
-        drive = revenue[t] + slopes * (log_count - centre)
-        rate = np.exp(np.minimum(engagement[t] + feedback * deviation, 18.0))
+        drive = drives[t] + slopes * (log_count - centre)
+        rate = np.exp(np.minimum(levels[t] + feedback * deviation, 18.0))
         counts[t] = np.maximum(rng.poisson(rate), 1)
         log_count = np.log(counts[t])
         deviation = drive + design.ar * memory + shocks[t]
@@ -366,9 +358,7 @@ def _feedback_loop(
     return counts, deviations
 
 
-def draw_panel(
-    truth: Truth, accounts: int, weeks: int, rng: np.random.Generator, design: Design
-) -> pd.DataFrame:
+def draw_panel(truth: Truth, accounts: int, weeks: int, rng: Rng, design: Design) -> pd.DataFrame:
     """Draw the weeks of every account.
 
     With a, b the account's sizes, s the season and f a shock common to all accounts::
@@ -399,28 +389,20 @@ def draw_panel(
     engagement = centre + SEASON["engagement"] * np.cos(angle) + common + SPEND_ON_ENGAGEMENT * log_spend + v
     engagement += POSTS_ON_ENGAGEMENT * np.log(posts / (1 + pace))
     revenue = SEASON["revenue"] * np.cos(angle) + common + SPEND_ON_REVENUE * log_spend
-    slopes = truth.parameters["elasticity"] + truth.parameters["elasticity sd"] * np.clip(
-        rng.standard_normal(accounts), -3, 3
-    )
-    counts, deviations = _feedback_loop(
-        engagement=engagement,
-        revenue=revenue,
-        centre=centre,
-        slopes=slopes,
-        truth=truth,
-        design=design,
-        rng=rng,
-    )
+    apart = np.clip(rng.standard_normal(accounts), -3, 3)
+    slopes = truth.parameters["elasticity"] + truth.parameters["elasticity sd"] * apart
+    counts, deviations = _feedback_loop(engagement, revenue, centre, slopes, rng, truth=truth, design=design)
 
     at = np.arange(calendar)[:, None]
     account, week = np.nonzero(((at >= first) & (at < first + length)).T)
     pick = (week + BURN_IN, account)
-    growth = rng.normal(0.15, 0.1, accounts)
-    followers = np.exp(
-        10.3 + size + growth * at / calendar + 0.01 * rng.standard_normal((calendar, accounts))
-    )
+    growth = rng.normal(0.15, 0.1, accounts) * at / calendar
+    followers = np.exp(10.3 + size + growth + 0.01 * rng.standard_normal((calendar, accounts)))
     shown = np.rint(followers[week, account]).astype(np.int64)
-    seen = _misread(counts[pick], truth.parameters["engagement noise"], rng)
+    seen = counts[pick]
+    if noise := truth.parameters["engagement noise"]:  # shown with a lognormal error of mean 1
+        error = np.exp(noise * rng.standard_normal(seen.shape) - noise**2 / 2)
+        seen = np.maximum(rng.poisson(seen * error), 1)
     table = _audience(account, week, posts=posts[pick], followers=shown, engagement=seen, rng=rng)
     money = np.exp(sales_level + deviations)[pick]
     # revenue is split into orders, and the visits behind them are drawn
@@ -435,16 +417,8 @@ def draw_panel(
     )
 
 
-def _misread(counts: Ints, noise: float, rng: np.random.Generator) -> Ints:
-    """Show counts with a lognormal error of mean 1."""
-    if not noise:
-        return counts
-    error = np.exp(noise * rng.standard_normal(counts.shape) - noise**2 / 2)
-    return np.maximum(rng.poisson(counts * error), 1)
-
-
 def _audience(
-    account: Ints, week: Ints, *, posts: Ints, followers: Ints, engagement: Ints, rng: np.random.Generator
+    account: Ints, week: Ints, *, posts: Ints, followers: Ints, engagement: Ints, rng: Rng
 ) -> pd.DataFrame:
     """Split reactions by kind, and draw clicks and the people reached who did nothing; a row per account and week."""
     likes, comments, shares, saves = rng.multinomial(engagement, REACTION_SHARES).T
@@ -478,7 +452,7 @@ RATE: Final = 0.03
 """Expected reactions per post and follower at the middle of the list."""
 
 
-def draw_log_followers(count: int, rng: np.random.Generator) -> tuple[Floats, float]:
+def draw_log_followers(count: int, rng: Rng) -> tuple[Floats, float]:
     """Logs of followers, normal about the middle of their range and cut at its ends, and that middle."""
     from scipy import special
 
@@ -489,7 +463,7 @@ def draw_log_followers(count: int, rng: np.random.Generator) -> tuple[Floats, fl
 
 
 def draw_list(
-    truth: Truth, accounts: int, posts: int, rng: np.random.Generator, *, world: ListWorld, design: Design
+    truth: Truth, accounts: int, posts: int, rng: Rng, *, world: ListWorld, design: Design
 ) -> pd.DataFrame:
     """Draw accounts, their followers and the reactions to their posts, and keep what the list shows.
 
@@ -554,7 +528,7 @@ def marked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def posts_table(rows: pd.DataFrame, rng: np.random.Generator, *, spread_weeks: int) -> pd.DataFrame:
+def posts_table(rows: pd.DataFrame, rng: Rng, *, spread_weeks: int) -> pd.DataFrame:
     """Divide every row's totals over its posts."""
     posts = rows["posts"].to_numpy()
     slots = int(posts.max())

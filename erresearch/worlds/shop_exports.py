@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-import io
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.io.files import atomic_write
-from erresearch.worlds.panels import autoregression, marked, whole
+from erresearch.worlds.panels import Rng, autoregression, marked, whole
 
 Row = Mapping[str, object]
 _NAME: Final = "simulated_shop"
@@ -42,7 +41,7 @@ _FATES: Final = ((0.02, "voided"), (0.03, "pending"), (0.06, "refunded"), (1.0, 
 
 
 def example_exports(
-    folder: str | Path, *, weeks: int = 104, effect: float = 0.1, rng: int | np.random.Generator = 0
+    folder: str | Path, *, weeks: int = 104, effect: float = 0.1, rng: int | Rng = 0
 ) -> tuple[Path, ...]:
     """Write the exports of a simulated shop: posts, followers, advertising, orders and web analytics.
 
@@ -96,9 +95,7 @@ def example_exports(
     files = {
         "instagram_posts.csv": _bom(_table(_instagram(audience, random))),
         "Content.csv": _bom(_table(_tiktok(audience, last, random), quoting=csv.QUOTE_ALL)),
-        f"FollowerHistory_{last}.csv": _bom(
-            _table(_followers(days[-_FOLLOWED_DAYS:], random), quoting=csv.QUOTE_ALL)
-        ),
+        f"FollowerHistory_{last}.csv": _bom(_followers(days[-_FOLLOWED_DAYS:], random)),
         "ads.csv": _table(_ads(days, spend)).encode(),
         "orders_export.csv": _table(sold, _ORDERS).encode(),
         "ga4_daily.csv": _analytics(days, site, random).encode(),
@@ -106,21 +103,16 @@ def example_exports(
     return tuple(atomic_write(Path(folder) / name, content) for name, content in files.items())
 
 
-def _table(
-    rows: Sequence[Row], header: Sequence[str] = (), *, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL
-) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, header or list(rows[0]), lineterminator="\n", quoting=quoting)
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+def _table(rows: Any, header: list[str] | None = None, *, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> str:
+    made = pd.DataFrame(rows, columns=header, dtype=object)
+    return made.to_csv(index=False, quoting=quoting, lineterminator="\n")
 
 
 def _bom(text: str) -> bytes:
     return b"\xef\xbb\xbf" + text.encode()
 
 
-def _moments(count: int, week: int, random: np.random.Generator) -> list[dt.datetime]:
+def _moments(count: int, week: int, random: Rng) -> list[dt.datetime]:
     """Moments of a week in UTC, by day and evening of the shop's clock."""
     minutes = np.sort(random.integers(0, 7 * 15 * 60, count))
     out = []
@@ -141,7 +133,7 @@ def _address(moment: dt.datetime, salt: int) -> str:
     return out
 
 
-def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[Row]:
+def _instagram(audience: np.ndarray, random: Rng) -> list[Row]:
     rows: list[Row] = []
     for week, mood in enumerate(audience):
         for moment in _moments(int(random.integers(2, 6)), week, random):
@@ -161,7 +153,7 @@ def _instagram(audience: np.ndarray, random: np.random.Generator) -> list[Row]:
     return rows
 
 
-def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) -> list[Row]:
+def _tiktok(audience: np.ndarray, last: dt.date, random: Rng) -> list[Row]:
     rows: list[Row] = []
     for week, mood in enumerate(audience):
         for moment in _moments(int(random.integers(1, 4)), week, random):
@@ -179,13 +171,10 @@ def _tiktok(audience: np.ndarray, last: dt.date, random: np.random.Generator) ->
     return rows
 
 
-def _followers(days: Sequence[dt.date], random: np.random.Generator) -> list[Row]:
+def _followers(days: Sequence[dt.date], random: Rng) -> str:
     gained = random.poisson(6, len(days))
-    names = ("Date", "Followers", "Difference in followers from previous day")
-    dates = (f"{day:%B} {day.day}" for day in days)
-    return [
-        dict(zip(names, row, strict=True)) for row in zip(dates, 3_000 + gained.cumsum(), gained, strict=True)
-    ]
+    counts = {"Followers": 3_000 + gained.cumsum(), "Difference in followers from previous day": gained}
+    return _table({"Date": [f"{day:%B} {day.day}" for day in days], **counts}, quoting=csv.QUOTE_ALL)
 
 
 def _ads(days: Sequence[dt.date], spend: np.ndarray) -> list[Row]:
@@ -204,7 +193,7 @@ def _ads(days: Sequence[dt.date], spend: np.ndarray) -> list[Row]:
     return rows
 
 
-def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[Row], np.ndarray]:
+def _orders(counts: np.ndarray, random: Rng) -> tuple[list[Row], np.ndarray]:
     """Orders, some refunded or failed, some with several items; and what a site would measure of them by day."""
     rows: list[Row] = []
     measured = np.zeros((len(counts) * 7, 2))
@@ -235,21 +224,20 @@ def _orders(counts: np.ndarray, random: np.random.Generator) -> tuple[list[Row],
     return rows, measured
 
 
-def _analytics(days: Sequence[dt.date], measured: np.ndarray, random: np.random.Generator) -> str:
+def _analytics(days: Sequence[dt.date], measured: np.ndarray, random: Rng) -> str:
     lines = [
         "# ----------------------------------------", "# Report CSV Export", "# Account: Simulated shop",
         "# Property: simulated.example - GA4", "# ----------------------------------------", "# ", "# All Users",
         f"# Start date: {days[0]:%Y%m%d}", f"# End date: {days[-1]:%Y%m%d}",
     ]  # fmt: skip
-    rows: list[Row] = []
-    for day, (count, amount) in zip(days, measured, strict=True):
-        sessions = int(count * 30 + random.poisson(20))
-        rows.append({
-            "Date": f"{day:%Y%m%d}", "Event count": sessions * 9, "Total users": int(sessions * 0.8),
-            "Event count per user": 9, "Average session duration": 61.5, "New users": int(sessions * 0.5),
-            "Sessions": sessions, "Key events": int(count), "Total revenue": f"{amount:.2f}",
-        })  # fmt: skip
-    return "\n".join(lines) + "\n" + _table(rows)
+    sessions = (measured[:, 0] * 30 + random.poisson(20, len(days))).astype(int)
+    figures = {
+        "Date": [f"{day:%Y%m%d}" for day in days], "Event count": sessions * 9,
+        "Total users": (sessions * 0.8).astype(int), "Event count per user": 9, "Average session duration": 61.5,
+        "New users": (sessions * 0.5).astype(int), "Sessions": sessions, "Key events": measured[:, 0].astype(int),
+        "Total revenue": [f"{amount:.2f}" for amount in measured[:, 1]],
+    }  # fmt: skip
+    return "\n".join(lines) + "\n" + _table(figures)
 
 
 Array = npt.NDArray[np.float64]
@@ -275,7 +263,7 @@ def simulate_shop(
     missed: float = 0.0,
     advertising: bool = False,
     own_usual: bool = False,
-    rng: int | np.random.Generator = 1,
+    rng: int | Rng = 1,
 ) -> pd.DataFrame:
     """Simulate one shop's days: posts, reactions, orders and revenue.
 
@@ -376,7 +364,7 @@ def simulate_shop(
     return marked(pd.DataFrame({**whose, **seen}))
 
 
-def _memory(rng: np.random.Generator, n: int, rho: float, sd: float) -> Array:
+def _memory(rng: Rng, n: int, rho: float, sd: float) -> Array:
     return autoregression(rng.standard_normal(n) * sd * np.sqrt(1 - rho**2), rho)
 
 
@@ -395,18 +383,18 @@ class _Driver:
         self.post, self.silent, self.event = np.zeros((3, n), dtype=bool)
 
 
-def _drift(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _drift(out: _Driver, rng: Rng, n: int) -> None:
     """The level wanders."""
     out.sales[:] = 0.01 * np.cumsum(rng.standard_normal(n))
 
 
-def _hidden_demand(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _hidden_demand(out: _Driver, rng: Rng, n: int) -> None:
     """People look now and buy two to six days later."""
     out.interest[:] = _memory(rng, n, 0.8, 0.35)
     out.sales[:] = 0.4 * np.convolve(out.interest, np.r_[0, 0, np.ones(5) / 5])[:n]
 
 
-def _relaunch(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _relaunch(out: _Driver, rng: Rng, n: int) -> None:
     """More reactions and more revenue from one day on."""
     start = int(rng.integers(BURN + (n - BURN) // 4, BURN + 3 * (n - BURN) // 4))
     out.interest[start:] = 0.6
@@ -414,18 +402,18 @@ def _relaunch(out: _Driver, rng: np.random.Generator, n: int) -> None:
     out.event[start] = True
 
 
-def _bots(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _bots(out: _Driver, rng: Rng, n: int) -> None:
     """On three days in ten others than people react."""
     out.bots[:] = (rng.random(n) < 0.3) * rng.exponential(1.5, n)
 
 
-def _hits(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _hits(out: _Driver, rng: Rng, n: int) -> None:
     """A post in thirty goes round."""
     out.interest[:] = (rng.random(n) < 0.03) * (1 + rng.exponential(1.5, n))
     out.post[:] = out.interest > 0
 
 
-def _stock_outs(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _stock_outs(out: _Driver, rng: Rng, n: int) -> None:
     """What goes round sells, then the shelf is empty."""
     _hits(out, rng, n)
     for day in np.flatnonzero(out.post):
@@ -435,14 +423,14 @@ def _stock_outs(out: _Driver, rng: np.random.Generator, n: int) -> None:
         out.event[day + 1 : last] = True
 
 
-def _silent_weeks(out: _Driver, rng: np.random.Generator, n: int) -> None:
+def _silent_weeks(out: _Driver, rng: Rng, n: int) -> None:
     """Three weeks without posts, in a weak time."""
     for start in rng.choice(np.arange(BURN + 30, n - 30), max(2, 2 * (n - BURN) // 365), replace=False):
         out.silent[start : start + 21] = True
         out.sales[start : start + 21] -= 0.15
 
 
-def _sales(out: _Driver, rng: np.random.Generator, n: int, *, ahead: bool = False) -> None:
+def _sales(out: _Driver, rng: Rng, n: int, *, ahead: bool = False) -> None:
     """One to three days of a sale, with a post on its first day and a dip after it, or with a teaser ahead."""
     start = int(rng.integers(0, 25))
     while start < n - 8:
@@ -457,7 +445,7 @@ def _sales(out: _Driver, rng: np.random.Generator, n: int, *, ahead: bool = Fals
         start += 10 + int(rng.geometric(1 / 15))
 
 
-_DRIVERS: Final[Mapping[str, Callable[[_Driver, np.random.Generator, int], object]]] = {
+_DRIVERS: Final[Mapping[str, Callable[[_Driver, Rng, int], object]]] = {
     "nothing": lambda _, rng, __: rng.integers(0, 25),  # a seed gives the rest of the table as elsewhere
     "promotions": _sales,
     "teasers": partial(_sales, ahead=True),

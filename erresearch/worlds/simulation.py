@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
@@ -22,7 +21,9 @@ from erresearch.worlds.panels import (
     Design,
     Expected,
     Floats,
+    Ints,
     PanelWorld,
+    Rng,
     Truth,
     autoregression,
     draw_list,
@@ -42,12 +43,11 @@ THRESHOLD: Final = 6
 _EARNING_SD: Final = 0.25
 
 
-def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: float) -> pd.DataFrame:
+def earning_list(rng: Rng, accounts: int, weeks: int, exponent: float) -> pd.DataFrame:
     """One row per account: followers, and revenue of `weeks` weeks that grows as followers^`exponent`."""
     followers, middle = draw_log_followers(accounts, rng)
-    revenue = (
-        np.log(250.0 * weeks) + exponent * (followers - middle) + _EARNING_SD * rng.standard_normal(accounts)
-    )
+    noise = _EARNING_SD * rng.standard_normal(accounts)
+    revenue = np.log(250.0 * weeks) + exponent * (followers - middle) + noise
     return pd.DataFrame(
         {
             "account": numbered("account", accounts),
@@ -57,12 +57,11 @@ def earning_list(rng: np.random.Generator, accounts: int, weeks: int, exponent: 
     )
 
 
-def articles(rng: np.random.Generator, count: int, days: int, effect: float) -> pd.DataFrame:
+def articles(rng: Rng, count: int, days: int, effect: float) -> pd.DataFrame:
     """Articles by day: views fade, comments and clicks follow views, and comments move clicks by `effect` per sd."""
     fading = -0.05 * np.arange(days)
-    views = rng.poisson(
-        np.exp(7 + 0.5 * rng.standard_normal((count, 1)) + fading + 0.5 * rng.standard_normal((count, days)))
-    )
+    level = 7 + 0.5 * rng.standard_normal((count, 1)) + fading
+    views = rng.poisson(np.exp(level + 0.5 * rng.standard_normal((count, days))))
     comments = rng.poisson(0.02 * views * rng.gamma(3.0, 1 / 3.0, views.shape))
     pull = effect * (comments - comments.mean()) / comments.std(ddof=1)
     clicks = rng.poisson(0.03 * views * np.exp(pull) * rng.gamma(10.0, 0.1, views.shape))
@@ -78,7 +77,7 @@ def articles(rng: np.random.Generator, count: int, days: int, effect: float) -> 
     )
 
 
-def videos(rng: np.random.Generator, keywords: int, places: int, effect: float) -> pd.DataFrame:
+def videos(rng: Rng, keywords: int, places: int, effect: float) -> pd.DataFrame:
     """Videos in the order a search shows them: by views, age, chance, and `effect` times the log of comments."""
     shape = (keywords, places)
     views = np.exp(9 + 0.7 * rng.standard_normal((keywords, 1)) + 1.2 * rng.standard_normal(shape))
@@ -97,7 +96,7 @@ def videos(rng: np.random.Generator, keywords: int, places: int, effect: float) 
     )
 
 
-def people(rng: np.random.Generator, shops: int, each: int, jump: float) -> pd.DataFrame:
+def people(rng: Rng, shops: int, each: int, jump: float) -> pd.DataFrame:
     """People of several shops: the chance of a purchase grows by degrees, and by `jump` from 6 interactions on."""
     rows = shops * each
     shop = np.repeat(np.arange(shops), each)
@@ -126,7 +125,7 @@ class _Weeks:
     log ad spend from the account's level T × G; sizes of the accounts are standardised.
     """
 
-    def __init__(self, rng: np.random.Generator, accounts: int, weeks: int) -> None:
+    def __init__(self, rng: Rng, accounts: int, weeks: int) -> None:
         length = weeks + _BURN_IN
         self.rng, self.weeks = rng, weeks
         self.season: Floats = np.cos(2 * np.pi * (np.arange(length)[:, None] - _BURN_IN - 35) / 52.1775)
@@ -149,12 +148,12 @@ class _Weeks:
         pushed[1:] += drive[:-1]
         return autoregression(pushed, _MEMORY)
 
-    def counts(self, level: float, deviations: Floats, *, spread: float = 0.9) -> NDArray[np.int64]:
+    def counts(self, level: float, deviations: Floats, *, spread: float = 0.9) -> Ints:
         """Whole numbers, 1 at least, around exp(level + size + deviations)."""
         rate = np.exp(np.minimum(level + spread * self.size + deviations, 18.0))
         return np.maximum(self.rng.poisson(rate), 1)
 
-    def driving(self, effect: float, level: float = 7.5) -> tuple[NDArray[np.int64], Floats]:
+    def driving(self, effect: float, level: float = 7.5) -> tuple[Ints, Floats]:
         """Counts of a driver, and `effect` times their log about the account's level."""
         counts = self.counts(level, self.driver())
         return counts, effect * (np.log(counts) - level - 0.9 * self.size)
@@ -163,14 +162,13 @@ class _Weeks:
         """Amounts around the level of each account."""
         return np.asarray(np.round(np.exp(9.2 + 0.9 * self.size + deviations), 2), dtype=np.float64)
 
-    def table(self, **columns: Floats | NDArray[np.int64]) -> pd.DataFrame:
+    def table(self, **columns: Floats | Ints) -> pd.DataFrame:
         """One row per account and week, spend beside the columns."""
         spend: Floats = np.exp(6 + 0.6 * self.size + self.spend)
         columns["spend"] = spend.round(2)
         weeks = (FIRST_MONDAY + 7 * np.arange(self.weeks)).astype("datetime64[us]")
-        index = pd.MultiIndex.from_product(
-            [numbered("account", len(self.size)), weeks], names=["account", "week"]
-        )
+        accounts = numbered("account", len(self.size))
+        index = pd.MultiIndex.from_product([accounts, weeks], names=["account", "week"])
         shown = {name: values[_BURN_IN:].T.ravel() for name, values in columns.items()}
         return pd.DataFrame(shown, index=index).reset_index()
 
@@ -280,7 +278,7 @@ _TABLES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = {
 }
 
 
-def _table(table: str, rng: np.random.Generator, units: int, rows: int, **parameters: float) -> pd.DataFrame:
+def _table(table: str, rng: Rng, units: int, rows: int, **parameters: float) -> pd.DataFrame:
     """Draw a table by the name that it has in ``worlds.toml``."""
     if table in _TABLES:
         return _TABLES[table](rng, units, rows, **parameters)
@@ -366,11 +364,6 @@ class Simulation:
     panel: pd.DataFrame
     truth: Truth
 
-    @property
-    def simulated(self) -> bool:
-        """Always true."""
-        return True
-
     def __repr__(self) -> str:
         """World and sizes, marked as simulated."""
         if "account" not in self.panel:
@@ -387,7 +380,7 @@ def simulate(
     *,
     accounts: int | None = None,
     weeks: int | None = None,
-    rng: int | np.random.Generator = 0,
+    rng: int | Rng = 0,
     design: Design | None = None,
 ) -> Simulation:
     """Simulate posts, outcomes and their panel in a world whose truth is known.
@@ -445,7 +438,7 @@ def simulate_panel(
     *,
     accounts: int | None = None,
     weeks: int | None = None,
-    rng: int | np.random.Generator = 0,
+    rng: int | Rng = 0,
     design: Design | None = None,
 ) -> tuple[pd.DataFrame, Truth]:
     """Simulate the panel alone: the same as :func:`simulate` gives for the seed, in less time.
@@ -482,7 +475,7 @@ def simulate_panel(
 
 
 def _draw(
-    name: str, accounts: int | None, weeks: int | None, rng: np.random.Generator, design: Design
+    name: str, accounts: int | None, weeks: int | None, rng: Rng, design: Design
 ) -> tuple[pd.DataFrame, Truth]:
     """The rows of a world of any kind, and what is true of them."""
     check_name("world", name, {**WORLDS, **CASES})
@@ -498,7 +491,7 @@ def _draw(
 
 
 def _draw_case(
-    name: str, units: int | None, rows: int | None, rng: np.random.Generator, design: Design
+    name: str, units: int | None, rows: int | None, rng: Rng, design: Design
 ) -> tuple[pd.DataFrame, Truth]:
     if design != Design():
         raise DesignError(
@@ -513,7 +506,7 @@ def _draw_case(
     return case.draw(rng, *sizes, **case.parameters), truth
 
 
-def _generator(rng: int | np.random.Generator) -> np.random.Generator:
+def _generator(rng: int | Rng) -> Rng:
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
