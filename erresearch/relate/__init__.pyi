@@ -1,11 +1,10 @@
 from erresearch.relate.association import (
     correlate as correlate,
     regress as regress,
-    reliability as reliability,
 )
 from erresearch.relate.fitted_models import contrast as contrast
 from erresearch.relate.poisson_regression import poisson as poisson
-from erresearch.relate.prediction import predictive_gain as predictive_gain
+from erresearch.relate.prediction import predictive_gain as predictive_gain, reliability as reliability
 from erresearch.relate.random_effects import (
     MetaAnalysis as MetaAnalysis,
     PartialPooling as PartialPooling,

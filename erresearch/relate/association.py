@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.engine.sources import as_narwhals, in_the_index
+from erresearch.errors import Count, DesignError, ErresearchWarning, UnknownNameError
 from erresearch.io.resources import share_of_memory
-from erresearch.relate.design import (
-    Effect,
-    listed,
-    open_moments,
-    still,
-    sweep,
-    with_constant,
-)
+from erresearch.relate.design import Effect, listed, open_moments, still, with_constant
+from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.relate.fitted_models import Covariance
 from erresearch.relate.inference import without_constant
-from erresearch.relate.lags import jackknifed, open_panel
+from erresearch.relate.lags import DATE_TEXT, open_panel
 from erresearch.relate.regressions import least_squares
-from erresearch.relate.time_series import correlate_series, refuse_accounts, regress_series, warn_of_series
-from erresearch.results import Estimate, FisherZ, Fit, Reliability, StudentT
+from erresearch.relate.temporal_precedence import EntityModels, leverages
+from erresearch.results import Estimate, FisherZ, Fit, StudentT
 from erresearch.results.estimates import check_level
+from erresearch.schema.vocabulary import PERIOD_NAMES
 
 #: Rounding that keeps r from ±1 where two columns agree exactly.
 _PERFECT = 1e-12
@@ -194,8 +191,7 @@ def regress(
         Short form of ``effects=("account",)``.
     time : str, optional
         Column of time, where the rows are one series with one row per period. The coefficients are then given two lags
-        of every column, trend and season, and fixed-b intervals hold for series with a memory
-        (:mod:`erresearch.relate.time_series`).
+        of every column, trend and season, and fixed-b intervals hold for series with a memory.
     cov : {"auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"}
         "auto" is right for nearly everybody. With accounts it takes the restricted wild cluster bootstrap where the
         effective number of clusters is below 50, else CRV3 with t(G − 1); without accounts, HC3 with t(n − k). The
@@ -262,84 +258,6 @@ def regress(
     return least_squares(
         data, outcome, on, by=by, period=period, effects=effects, cov=cov, level=level, rng=rng
     )
-
-
-def reliability(panel: Any, counts: Sequence[Any], *, by: str, time: str) -> Reliability:
-    """Reliability of the first of several counts of one thing whose errors are their own.
-
-    With C the covariance of the counts after account and period effects and the controls are taken out, two counts
-    give C₁₂/√(C₁₁C₂₂), the reliability if both are equally good; three or more give the mean over pairs (j, k) of
-    C₁ⱼC₁ₖ/(CⱼₖC₁₁), which needs no such assumption. The bound is a jackknife over accounts on the logarithm.
-
-    Counts that share an error do not show it: comments are a share of all engagement, and bots like and comment
-    together. Two tools that count the same posts, or two platforms, do.
-
-    Parameters
-    ----------
-    panel : frame or path
-        One row per account and period.
-    counts : sequence of str or narwhals expressions
-        Two or more, the one in question first, for example ``[er.log("likes"), er.log("clicks")]``.
-    by, time : str
-        Account and period.
-
-    Returns
-    -------
-    Reliability
-        Of the first count; unknown where the counts do not clearly go together.
-
-    Raises
-    ------
-    DesignError
-        With fewer than two counts or fewer than 3 accounts.
-
-    See Also
-    --------
-    erresearch.precedence : Where the reliability of x is read off its own past.
-
-    References
-    ----------
-    Jöreskog, K. G. (1971). Statistical analysis of sets of congeneric tests. *Psychometrika*, 36(2), 109-133.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(1)
-    >>> true = rng.normal(size=(20, 50))
-    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(20), 50), "week": np.tile(np.arange(50), 20)})
-    >>> for name in "abc":
-    ...     table[name] = (true + 0.5 * rng.normal(size=true.shape)).ravel()
-    >>> found = reliability(table, ["a", "b", "c"], by="shop", time="week")
-    >>> 0.7 < found.low < found.value < 0.9
-    True
-    """
-    if len(counts) < 2:
-        raise DesignError(
-            "one count alone cannot say how good it is",
-            got=f"{len(counts)}",
-            allowed="two or more counts of the same thing",
-            fix="declare the reliability instead",
-        )
-    rows = open_panel(panel, counts, by=by, time=time)
-    if rows.accounts < 3:
-        raise DesignError(
-            "the bound of a reliability needs several accounts",
-            got=f"{rows.accounts}",
-            allowed="3 or more",
-            fix="declare the reliability instead",
-        )
-    moments = rows.moments([(i, 0) for i in range(len(rows.names))])
-    grams = sweep(moments[[rows.label(i, 0) for i in range(len(rows.names))]], ("account", "period")).grams
-    first = len(counts)
-
-    def ratio(c: np.ndarray) -> tuple[float, float]:
-        if first == 2:
-            return c[0, 1] / math.sqrt(c[0, 0] * c[1, 1]), c[0, 1]
-        pairs = [(j, k) for j in range(1, first) for k in range(j + 1, first)]
-        shares = [c[0, j] * c[0, k] / (c[j, k] * c[0, 0]) for j, k in pairs]
-        return float(np.mean(shares)), float(min(c[j, k] for j in range(first) for k in range(j)))
-
-    return jackknifed(ratio, grams, "counts")
 
 
 def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within: bool) -> float:
@@ -451,3 +369,181 @@ def _ranked(moments: Moments, *, within: bool) -> Moments:
         dropped=moments.dropped,
         source=replace(again.source, columns=names) if again.source else None,
     )
+
+
+#: Lags of every column that enter: the second takes up what a unit root would leave to the first.
+_LAGS: Final = 2
+#: Rows from which on a column of distinct days is a series.
+_SERIES: Final = 12
+
+
+def regress_series(data: Any, outcome: Any, on: Sequence[Any], *, time: str, level: float) -> Fit:
+    """Least squares of one series on others of the same period, given two lags of all of them, trend and season.
+
+    y_t = x_tᵀβ + Σ_l (ρ_l y_t−l + γ_lᵀx_t−l) + trend + season + u_t, l = 1, 2, with equally weighted cosines, residuals
+    over 1 − leverage and Student's t of 0.4·T^⅔ degrees of freedom. The lags take the memory out, so that two series
+    that only remember themselves do not seem related; one lag more than needed keeps that true of unit roots.
+
+    Parameters
+    ----------
+    data : frame or path
+        One row per period.
+    outcome, on
+        As for :func:`erresearch.regress`.
+    time : str
+        Period: numbers, dates, times or sortable text.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    Fit
+        The coefficients of `on`.
+
+    Raises
+    ------
+    DataError
+        Several rows per period, or irregular periods.
+    DesignError
+        Too few periods for the lags, or collinear columns.
+
+    References
+    ----------
+    Toda & Yamamoto (1995), as in :mod:`erresearch.relate.temporal_precedence`.
+    """
+    models, (y, *names), past = _models([outcome, *on], data, time, level)
+    every = [*names, *past]
+    estimates = models.combinations(y, every, {name: {name: 1.0} for name in names})
+    beta, covariance, _ = models.solve(y, every)
+    left, own = models.without(every, y), models.without((), y)
+    inflated = {name: 1 / max(1 - models.explained(every, name), 1e-300) for name in names}
+    scaled = np.column_stack([models.without((), name) for name in every])
+    spread = np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)
+    k = len(names)
+    return Fit(
+        estimates=estimates,
+        outcome=y,
+        method=next(iter(estimates.values())).method,
+        cov=covariance[:k, :k],
+        r2=float(1 - left @ left / (own @ own)),
+        vif=inflated,
+        condition_number=float(spread[0] / spread[-1]),
+        n_rows=models.n_rows,
+        n_accounts=0,
+        effective_accounts=math.nan,
+        dropped=models.dropped,
+        residual_variance=float(left @ left / (models.n_rows - len(beta) - models.fixed.shape[1])),
+    )
+
+
+def correlate_series(data: Any, x: Any, y: Any, *, time: str, level: float) -> Estimate:
+    """Correlation of what is new in two series: trend, season and two lags of both taken out of each.
+
+    Student's t on Fisher's scale; the standard error is that of the mean of the influence
+    ψ_t = z_x z_y − r (z_x² + z_y²)/2, by equally weighted cosines.
+
+    Parameters
+    ----------
+    data, x, y, time, level
+        As for :func:`regress_series` and :func:`erresearch.correlate`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    DataError, DesignError
+        As for :func:`regress_series`.
+    """
+    models, names, past = _models([x, y], data, time, level)
+    models.solve(names[1], [names[0], *past])  # refuses what cannot be told apart
+    zx, zy = (models.without(past, name) for name in names)
+    zx, zy = zx / np.sqrt(np.mean(zx**2)), zy / np.sqrt(np.mean(zy**2))
+    r = float(np.mean(zx * zy))
+    influence = zx * zy - r * (zx**2 + zy**2) / 2
+    influence /= 1 - leverages(np.column_stack([models.fixed, *(models.table[name] for name in past)]))
+    spread, df = cosine_covariance(np.ones((len(zx), 1)), influence, parameters=0)
+    se = math.sqrt(max(float(spread[0, 0]), 0.0)) / (1 - r * r)
+    method = f"Pearson correlation, {models.words}, equally weighted cosines, t({df}) on Fisher's scale"
+    around = StudentT(r, se * (1 - r * r), df)
+    found = around.estimate(f"r({names[0]}, {names[1]})", level, n_rows=models.n_rows, method=method)
+    return found.about(FisherZ(r, se, df))
+
+
+def refuse_accounts(by: str | None, time: str | None) -> None:
+    """Refuse accounts beside a time: with accounts, whole accounts carry the inference.
+
+    Raises
+    ------
+    DesignError
+        If both are named.
+    """
+    if by is not None and time is not None:
+        raise DesignError(
+            "`time` is for one series",
+            got=f"by={by!r} beside it",
+            fix="leave `time` out: with accounts the intervals allow for any memory within them",
+        )
+
+
+def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
+    """Warn where rows without accounts are one series: a column of days (also as text) or of periods, one row each.
+
+    Parameters
+    ----------
+    data : object
+        Looked at where it is a frame in memory.
+    call : str
+        Name of the function that was called.
+    asked : mapping of str to str, sequence of str or expression
+        Its other arguments, to write the call that is right.
+
+    Warns
+    -----
+    ErresearchWarning
+        Naming the call.
+    """
+    indexed = bool(in_the_index(data)) and not set(data.index.names) & set(data.columns)
+    frame = as_narwhals(data.reset_index() if indexed else data, pass_through=True)
+    if not isinstance(frame, nw.DataFrame) or len(frame) < _SERIES:
+        return
+    for name, dtype in frame.schema.items():
+        dated = dtype in (nw.Date, nw.Datetime) or (
+            dtype == nw.String and frame[name].str.contains(DATE_TEXT).all()
+        )
+        if (dated or name.lower() in PERIOD_NAMES) and frame[name].n_unique() == len(frame):
+            said = ", ".join(f"{key}={_written(value)}" for key, value in {**asked, "time": name}.items())
+            table = "data.reset_index()" if indexed else "data"
+            warnings.warn(
+                f"the rows are a series over {name!r}, and neighbours in time are no independent rows: the interval is "
+                f"too short. Write er.{call}({table}, {said})",
+                ErresearchWarning,
+                stacklevel=3,
+            )
+            return
+
+
+def _written(value: Any) -> str:
+    """A column, or several, as a call would name them; an expression has no short spelling."""
+    plain = isinstance(value, str) or all(isinstance(one, str) for one in np.atleast_1d(value))
+    return repr(value) if plain else "…"
+
+
+def _models(
+    columns: Sequence[Any], data: Any, time: str, level: float
+) -> tuple[EntityModels, tuple[str, ...], list[str]]:
+    """Columns of one series, their names, and the labels of their lags."""
+    rows = open_panel(data, columns, by=None, time=time)
+    pairs = [(column, lag) for column in range(len(columns)) for lag in range(1, _LAGS + 1)]
+    past = [rows.label(*pair) for pair in pairs]
+    models = EntityModels.collect(
+        rows,
+        [*((column, 0) for column in range(len(columns))), *pairs],
+        also=past,
+        words=(f"OLS given {_LAGS} lags of every column, ", ""),
+        level=level,
+        n_accounts=0,
+        jackknifed=True,
+    )
+    return models, rows.names, past

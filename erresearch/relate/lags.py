@@ -16,6 +16,7 @@ from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import open_rows
 from erresearch.errors import Count, DataError, GuardError
 from erresearch.io.resources import share_of_memory
+from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.results import Reliability, StudentT
 from erresearch.results.estimates import Source
 from erresearch.schema.vocabulary import EVENT
@@ -117,31 +118,13 @@ class LaggedRows:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LagSpecification:
-    """What models of one column over time hold beside it: columns with their lags.
-
-    Parameters
-    ----------
-    rows : LaggedRows
-        The rows; x is column 0, y is column 1.
-    wanted : sequence of (int, int)
-        Column and lag of all that any of the models uses.
-    held : sequence of (int, int)
-        Columns of events, with their lags.
-    controls : range
-        Columns of controls.
-    lags : int
-        Number of lags of all but the events.
-    level : float
-        Confidence level.
-    seed : int
-        Of a bootstrap.
-    """
+    """What models of one column over time hold beside it: columns with their lags; x is column 0, y is column 1."""
 
     rows: LaggedRows
-    wanted: Sequence[tuple[int, int]]
-    held: Sequence[tuple[int, int]]
+    wanted: Sequence[tuple[int, int]]  # column and lag of all that any of the models uses
+    held: Sequence[tuple[int, int]]  # columns of events, with their lags
     controls: range
-    lags: int
+    lags: int  # of all but the events
     level: float
     seed: int = 0
 
@@ -455,16 +438,8 @@ def from_autocovariances(grams: np.ndarray) -> Reliability:
     return jackknifed(_signal, grams, "autocovariances")
 
 
-def of_series(x: np.ndarray, covariance: Callable[[np.ndarray], tuple[np.ndarray, int]]) -> Reliability:
-    """The same of one entity: x now, one and two periods before (T × 3), all that the model holds taken out.
-
-    Parameters
-    ----------
-    x : (T, 3) ndarray
-        Residuals.
-    covariance : callable
-        Long-run covariance of the mean of a (T, m) array, and its degrees of freedom.
-    """
+def from_series(x: np.ndarray) -> Reliability:
+    """The same of one entity: x now, one and two periods before (T × 3), all that the model holds taken out."""
     total = x.T @ x
     value, clear = _signal(total)
     if not (value > 0 and clear > 0):
@@ -472,16 +447,17 @@ def of_series(x: np.ndarray, covariance: Callable[[np.ndarray], tuple[np.ndarray
     g0, g1, g2 = _three(total)
     pairs = np.column_stack([(x**2).mean(axis=1), x[:, 1] * (x[:, 0] + x[:, 2]) / 2, x[:, 0] * x[:, 2]])
     steps = len(x) * pairs
-    moves = np.column_stack(
-        [2 * steps[:, 1] / g1 - steps[:, 0] / g0 - steps[:, 2] / g2, steps[:, 2] / g2 - 1]
-    )
-    spread, df = covariance(moves - moves.mean(axis=0))
-    floor = StudentT(1.0, math.sqrt(max(float(spread[1, 1]), 0.0)), df)
+    moves = 2 * steps[:, 1] / g1 - steps[:, 0] / g0 - steps[:, 2] / g2, steps[:, 2] / g2 - 1
+    ones = np.ones((len(x), 1))
+    (spread, df), (wide, _) = (cosine_covariance(ones, move - move.mean()) for move in moves)
+    floor = StudentT(1.0, math.sqrt(max(float(wide[0, 0]), 0.0)), df)
     return _clipped(value, float(spread[0, 0]), floor=floor, source="autocovariances")
 
 
 def _three(total: np.ndarray) -> tuple[float, float, float]:
-    c = _partial(total, 3)
+    """Variance and two autocovariances, the other columns taken out; those that do not vary take nothing."""
+    held, cross = total[3:, 3:], total[3:, :3]
+    c = total[:3, :3] - cross.T @ np.linalg.pinv(held, rcond=1e-10, hermitian=True) @ cross
     return float(np.trace(c)) / 3, float(c[0, 1] + c[1, 2]) / 2, float(c[0, 2])
 
 
@@ -489,16 +465,6 @@ def _signal(total: np.ndarray) -> tuple[float, float]:
     """λ, and γ₂ that must be clearly above 0."""
     g0, g1, g2 = _three(total)
     return (g1 * g1 / (g0 * g2) if g0 > 0 and g1 > 0 and g2 > 0 else math.nan), g2
-
-
-def _partial(total: np.ndarray, first: int) -> np.ndarray:
-    """Cross-products of the first columns, the others taken out; columns that do not vary take nothing."""
-    if len(total) == first:
-        return total
-    held, cross = total[first:, first:], total[first:, :first]
-    return np.asarray(
-        total[:first, :first] - cross.T @ np.linalg.pinv(held, rcond=1e-10, hermitian=True) @ cross
-    )
 
 
 def jackknifed(

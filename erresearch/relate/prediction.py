@@ -1,6 +1,6 @@
-"""Does it predict? Rolling-origin forecasts of a panel, compared out of sample.
+"""Does it predict, and how much of it is signal? Forecasts of a panel compared out of sample, and reliability.
 
-They come from running sums, estimated again at every origin and without each group of accounts.
+Forecasts come from running sums, estimated again at every origin and without each group of accounts.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from erresearch.engine.aggregation import Cells
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.errors import Count, DesignError
-from erresearch.relate.design import check_design, check_rows, listed
+from erresearch.relate.design import check_design, check_rows, listed, sweep
 from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.relate.inference import few_accounts
-from erresearch.relate.lags import LaggedRows, open_panel, refuse_repeated
-from erresearch.relate.time_series import SHORTEST
-from erresearch.results import PredictiveGain, StudentT
+from erresearch.relate.lags import LaggedRows, jackknifed, open_panel, refuse_repeated
+from erresearch.relate.temporal_precedence import SHORTEST_SERIES
+from erresearch.results import PredictiveGain, Reliability, StudentT
 from erresearch.results.estimates import check_level
 
 #: Rows that an account must have behind it before it is forecast.
@@ -385,8 +385,10 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
 
 
 def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
-    if accounts == 1 and periods < SHORTEST:
-        return (f"{Count(periods):forecast} of one entity: fewer than {SHORTEST} allow no decisive word",)
+    if accounts == 1 and periods < SHORTEST_SERIES:
+        return (
+            f"{Count(periods):forecast} of one entity: fewer than {SHORTEST_SERIES} allow no decisive word",
+        )
     return few_accounts(accounts)
 
 
@@ -420,3 +422,81 @@ def _gain(made: Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float,
     df = min(accounts, len(left), periods) - 1
     se = math.sqrt(max(both, first, second))
     return gain, se, df, f"jackknife of accounts and clusters of periods, t({df})"
+
+
+def reliability(panel: Any, counts: Sequence[Any], *, by: str, time: str) -> Reliability:
+    """Reliability of the first of several counts of one thing whose errors are their own.
+
+    With C the covariance of the counts after account and period effects and the controls are taken out, two counts
+    give C₁₂/√(C₁₁C₂₂), the reliability if both are equally good; three or more give the mean over pairs (j, k) of
+    C₁ⱼC₁ₖ/(CⱼₖC₁₁), which needs no such assumption. The bound is a jackknife over accounts on the logarithm.
+
+    Counts that share an error do not show it: comments are a share of all engagement, and bots like and comment
+    together. Two tools that count the same posts, or two platforms, do.
+
+    Parameters
+    ----------
+    panel : frame or path
+        One row per account and period.
+    counts : sequence of str or narwhals expressions
+        Two or more, the one in question first, for example ``[er.log("likes"), er.log("clicks")]``.
+    by, time : str
+        Account and period.
+
+    Returns
+    -------
+    Reliability
+        Of the first count; unknown where the counts do not clearly go together.
+
+    Raises
+    ------
+    DesignError
+        With fewer than two counts or fewer than 3 accounts.
+
+    See Also
+    --------
+    erresearch.precedence : Where the reliability of x is read off its own past.
+
+    References
+    ----------
+    Jöreskog, K. G. (1971). Statistical analysis of sets of congeneric tests. *Psychometrika*, 36(2), 109-133.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> true = rng.normal(size=(20, 50))
+    >>> table = pd.DataFrame({"shop": np.repeat(np.arange(20), 50), "week": np.tile(np.arange(50), 20)})
+    >>> for name in "abc":
+    ...     table[name] = (true + 0.5 * rng.normal(size=true.shape)).ravel()
+    >>> found = reliability(table, ["a", "b", "c"], by="shop", time="week")
+    >>> 0.7 < found.low < found.value < 0.9
+    True
+    """
+    if len(counts) < 2:
+        raise DesignError(
+            "one count alone cannot say how good it is",
+            got=f"{len(counts)}",
+            allowed="two or more counts of the same thing",
+            fix="declare the reliability instead",
+        )
+    rows = open_panel(panel, counts, by=by, time=time)
+    if rows.accounts < 3:
+        raise DesignError(
+            "the bound of a reliability needs several accounts",
+            got=f"{rows.accounts}",
+            allowed="3 or more",
+            fix="declare the reliability instead",
+        )
+    moments = rows.moments([(i, 0) for i in range(len(rows.names))])
+    grams = sweep(moments[[rows.label(i, 0) for i in range(len(rows.names))]], ("account", "period")).grams
+    first = len(counts)
+
+    def ratio(c: np.ndarray) -> tuple[float, float]:
+        if first == 2:
+            return c[0, 1] / math.sqrt(c[0, 0] * c[1, 1]), c[0, 1]
+        pairs = [(j, k) for j in range(1, first) for k in range(j + 1, first)]
+        shares = [c[0, j] * c[0, k] / (c[j, k] * c[0, 0]) for j, k in pairs]
+        return float(np.mean(shares)), float(min(c[j, k] for j in range(first) for k in range(j)))
+
+    return jackknifed(ratio, grams, "counts")

@@ -1,6 +1,7 @@
 """Which moves first? Both directions of a panel in one call, with a placebo.
 
-These are several models of one set of columns: effects are swept out once, and every model is a slice.
+These are several models of one set of columns. Of several accounts, effects are swept out once, and every model is a
+slice; of one entity, models are lag-augmented regressions with fixed-b intervals.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.aggregation import Cells
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.errors import Count, DesignError, ErresearchWarning, UnknownNameError
 from erresearch.relate.design import (
@@ -29,38 +32,29 @@ from erresearch.relate.design import (
     still,
     sweep,
 )
-from erresearch.relate.distributed_lags import DAYS, SHORTEST
+from erresearch.relate.distributed_lags import DAYS, SHORTEST, cosine_covariance, waves
 from erresearch.relate.fitted_models import over_accounts
 from erresearch.relate.inference import Scores, crv3, few_accounts
 from erresearch.relate.lags import (
     LaggedRows,
     LagSpecification,
+    check_complete,
     from_autocovariances,
+    from_series,
     open_panel,
     refuse_repeated,
 )
-from erresearch.relate.time_series import EntityModels
 from erresearch.results import Estimate, Precedence, Reliability, StudentT
 from erresearch.results.estimates import check_level
 
-#: Fewer periods are not halved.
-SHORTEST_HALVES: Final = 52
+#: Fewer periods of one entity than this allow no decisive word; nor are fewer halved.
+SHORTEST_SERIES: Final = 52
+#: Pairs of sine and cosine over the year; of days also over the week.
+_YEAR, _WEEK = 2, 3
 
 
 def event_lags(events: Mapping[str, str], first: int) -> list[tuple[int, int]]:
-    """Columns of declared events with the lags at which they enter: a pulse ahead, now and late, a step now.
-
-    Parameters
-    ----------
-    events : mapping of str to {"pulse", "step"}
-        Columns of events and their kinds.
-    first : int
-        Place of the first of these columns.
-
-    Returns
-    -------
-    list of (int, int)
-        Column and lag.
+    """Column and lag of each declared event: a pulse enters ahead, now and late, a step now; the first stands at `first`.
 
     Examples
     --------
@@ -72,30 +66,155 @@ def event_lags(events: Mapping[str, str], first: int) -> list[tuple[int, int]]:
     return held + [(column, lag) for column in pulses for lag in (-1, 1)]
 
 
-def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) -> Scores:
-    """Least squares of `outcome` on `on` from cross-products whose effects are already swept out.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class EntityModels:
+    """Models of one entity: lag-augmented (one more lag than is tested), trend, season, fixed-b intervals.
 
-    Parameters
+    References
     ----------
-    moments : Moments
-        All columns.
-    swept : Swept
-        The same columns in the same order, account (and period) effects taken out.
-    outcome : str
-        Left-hand side.
-    on : sequence of str
-        Regressors.
-
-    Returns
-    -------
-    Scores
-        What the intervals are made from.
-
-    Raises
-    ------
-    DesignError
-        Too few rows, or columns that do not vary or are collinear.
+    Toda, H. Y., & Yamamoto, T. (1995). Statistical inference in vector autoregressions with possibly integrated
+    processes. *Journal of Econometrics*, 66(1-2), 225-250.
     """
+
+    table: Mapping[str, np.ndarray]  # columns over the complete rows, in order of time
+    fixed: np.ndarray  # constant, trend and season
+    also: tuple[str, ...]  # controls with their lags, and events
+    words: str
+    level: float
+    dropped: Mapping[str, int]
+    n_accounts: int = 1  # 0 where rows are of no account
+    jackknifed: bool = False  # residuals over 1 − leverage, as in HC3, in place of the factor T/(T − k)
+
+    @classmethod
+    def collect(
+        cls,
+        rows: LaggedRows,
+        wanted: Sequence[tuple[int, int]],
+        *,
+        also: Sequence[str],
+        events: Sequence[str] = (),
+        words: tuple[str, str],
+        level: float,
+        n_accounts: int = 1,
+        jackknifed: bool = False,
+    ) -> EntityModels:
+        """Rows that have all columns, without events that none of them saw; `words` stand before and after the season."""
+        labels = [rows.label(*pair) for pair in wanted]
+        found = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock")))
+        found = found.sort("clock")
+        values = found[:, : len(labels)].to_numpy()
+        whole = np.isfinite(values).all(axis=1)
+        now = [i for i, pair in enumerate(wanted) if pair[1] == 0]
+        dropped = dict(rows.dropped)
+        bad = ~np.isfinite(values[:, now])
+        for i, count in enumerate(np.bincount(bad.argmax(axis=1)[bad.any(axis=1)], minlength=len(now))):
+            if count:
+                dropped[f"not finite: {labels[now[i]]}"] = int(count)
+        check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
+        fixed, season = _calendar(rows, found["clock"].to_numpy()[whole])
+        table = {name: values[whole, i] for i, name in enumerate(labels)}
+        seen = [label for label in events if np.ptp(table[label]) > 0]
+        unseen = len(events) - len(seen)
+        return cls(
+            table=table,
+            fixed=fixed,
+            also=(*also, *seen),
+            words=season.join(words) + f", of which {unseen} in none of these rows" * bool(unseen),
+            level=level,
+            dropped=dropped,
+            n_accounts=n_accounts,
+            jackknifed=jackknifed,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Complete rows."""
+        return len(self.fixed)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Why no decisive word may be given."""
+        few = self.n_rows < SHORTEST_SERIES
+        return (f"{Count(self.n_rows):period}: fewer than {SHORTEST_SERIES} allow no decisive word",) * few
+
+    def combinations(
+        self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
+    ) -> dict[str, Estimate]:
+        """Combinations of coefficients, by name."""
+        beta, covariance, df = self.solve(outcome, on)
+        how, found = f"{self.words}, equally weighted cosines, t({df})", {}
+        for name, each in weights.items():
+            pick = np.array([each.get(column, 0.0) for column in on])
+            around = StudentT(float(pick @ beta), math.sqrt(max(float(pick @ covariance @ pick), 0.0)), df)
+            found[name] = around.estimate(
+                name, self.level, n_rows=self.n_rows, n_accounts=self.n_accounts, method=how
+            )
+        return found
+
+    def solve(self, outcome: str, on: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
+        """Coefficients of `on`, their covariance and its degrees of freedom."""
+        regressors = np.column_stack([self.fixed, *(self.table[name] for name in on)])
+        fixed = self.fixed.shape[1]
+        length, k = regressors.shape
+        if length <= k + 2:
+            raise DesignError(
+                f"{Count(length):complete row} cannot carry {Count(k):parameter} and leave 3 for the error",
+                code="too-few-rows",
+                got=left_out(self.dropped),
+                allowed=f"{Count(k + 3):row} or more",
+                fix=LAGGED_FIX,
+            )
+        own = regressors[:, fixed:]
+        swept = own - self.fixed @ np.linalg.lstsq(self.fixed, own, rcond=None)[0]
+        check_design(swept.T @ swept, on, np.sum((own - own.mean(axis=0)) ** 2, axis=0))
+        beta = np.linalg.lstsq(regressors, self.table[outcome], rcond=None)[0]
+        residuals = self.table[outcome] - regressors @ beta
+        if self.jackknifed:
+            residuals /= 1 - leverages(regressors)
+        parameters = 0 if self.jackknifed else None
+        covariance, df = cosine_covariance(regressors, residuals, parameters=parameters)
+        return beta[fixed:], covariance[fixed:, fixed:], df
+
+    def without(self, on: Sequence[str], column: str) -> np.ndarray:
+        """What trend, season and the columns `on` leave of a column."""
+        held = np.column_stack([self.fixed, *(self.table[name] for name in on)])
+        return np.asarray(
+            self.table[column] - held @ np.linalg.lstsq(held, self.table[column], rcond=None)[0]
+        )
+
+    def explained(self, on: Sequence[str], column: str) -> float:
+        """Share of a regressor's variance about trend and season that the others explain."""
+        own, left = self.without((), column), self.without([name for name in on if name != column], column)
+        return float(1 - left @ left / (own @ own))
+
+    def reliability(self, series: Sequence[str]) -> Reliability:
+        """Of x, from its autocovariances."""
+        return from_series(np.column_stack([self.without(self.also, name) for name in series]))
+
+
+def _calendar(rows: LaggedRows, clock: np.ndarray) -> tuple[np.ndarray, str]:
+    """Constant, trend and season (T × f), and the same in words."""
+    length = len(clock)
+    columns, words = [np.ones(length), np.linspace(-1.0, 1.0, length)], "trend"
+    if rows.season and length >= 0.8 * rows.season:
+        pairs = min(_YEAR, math.ceil(rows.season / 2) - 1)
+        position = (clock - clock[0]) / rows.unit
+        columns += waves(position / rows.season, pairs)
+        words += f" and {Count(pairs):pair} of yearly waves"
+        if rows.season > 300:
+            columns += waves(position / 7, _WEEK)
+            words += f" and {_WEEK} of weekly waves"
+    return np.column_stack(columns), words
+
+
+def leverages(regressors: np.ndarray) -> np.ndarray:
+    """Diagonal of the projection on the columns, kept off 1: a row that fits by itself has no residual to go by."""
+    basis = np.linalg.qr(regressors)[0]
+    return np.asarray(np.minimum(np.sum(basis**2, axis=1), 1 - 1e-9))
+
+
+def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) -> Scores:
+    """Least squares of `outcome` on `on` from cross-products whose effects are already swept out."""
     part = swept[[*on, outcome]]
     total = part.grams.sum(axis=0)
     check_rows(moments.rows, len(on) + part.absorbed, got=left_out(moments.dropped), fix=LAGGED_FIX)
@@ -105,20 +224,7 @@ def submodel(moments: Moments, swept: Swept, outcome: str, on: Sequence[str]) ->
 
 
 def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
-    """Moments of some periods, where each account has at most one row in a period.
-
-    Parameters
-    ----------
-    moments : Moments
-        With cells of one row each.
-    wanted : (T,) ndarray of bool
-        Periods that count.
-
-    Returns
-    -------
-    Moments
-        Without the rows' source; accounts without a row are left out.
-    """
+    """Moments of some periods, where each account has at most one row in a period; without the rows' source."""
     cells = moments.cells
     assert cells is not None
     chosen = wanted[cells.period]
@@ -145,13 +251,7 @@ def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
 
 @dataclass(frozen=True, slots=False, eq=False)
 class PanelModels:
-    """Models of several accounts: every one a slice of the same swept moments.
-
-    Parameters
-    ----------
-    asked : LagSpecification
-        Columns and lags.
-    """
+    """Models of several accounts: every one a slice of the same swept moments."""
 
     asked: LagSpecification
 
@@ -196,10 +296,7 @@ class PanelModels:
     def combinations(
         self, outcome: str, on: Sequence[str], weights: Mapping[str, Mapping[str, float]]
     ) -> dict[str, Estimate]:
-        """Combinations of coefficients, by name: restricted wild bootstrap for few clusters, else CRV3.
-
-        All combinations share the draws.
-        """
+        """Combinations of coefficients, by name, all on the same draws where clusters are few."""
         model, level = submodel(self.moments, self.swept, outcome, on), self.asked.level
         picks = np.array([[each.get(name, 0.0) for name in on] for each in weights.values()])
         covariance, effective, bootstraps = over_accounts(model, picks, level=level, rng=self.asked.seed)
@@ -207,13 +304,13 @@ class PanelModels:
         for name, pick, variance, size, drawn in zip(
             weights, picks, np.diag(covariance), effective, bootstraps, strict=True
         ):
-            how = (
-                f"restricted wild cluster bootstrap ({size:.1f} effective of {Count(model.clusters):account})"
-            )
-            method = f"{self.words}, {f'CRV3, t({df:.0f})' if drawn is None else how}"
+            how = f"CRV3, t({df:.0f})"
+            if drawn is not None:
+                of = f"{size:.1f} effective of {Count(model.clusters):account}"
+                how = f"restricted wild cluster bootstrap ({of})"
             value, se = float(pick @ model.beta), math.sqrt(max(float(variance), 0.0))
             estimate = StudentT(value, se, df).estimate(
-                name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=method
+                name, level, n_rows=model.n_rows, n_accounts=model.clusters, method=f"{self.words}, {how}"
             )
             found[name] = estimate if drawn is None else estimate.about(drawn)
         return found
@@ -221,20 +318,35 @@ class PanelModels:
     def halves(self, outcome: str, on: Sequence[str], column: str) -> tuple[Estimate, ...]:
         """A coefficient in the first half of the periods, in the second, and its change; empty where they are short."""
         cells = self.moments.cells
-        if cells is None or len(cells.periods) < SHORTEST_HALVES or np.any(cells.weight != 1):
+        if cells is None or len(cells.periods) < SHORTEST_SERIES or np.any(cells.weight != 1):
             return ()
         late = np.arange(len(cells.periods)) >= len(cells.periods) // 2
-        try:
-            found = [
-                self._one_half(in_periods(self.moments, wanted), outcome, on, column)
-                for wanted in (~late, late)
-            ]
-        except DesignError:
-            return ()
+        found: list[Estimate] = []
+        for wanted in (~late, late):
+            moments = in_periods(self.moments, wanted)
+            swept = sweep(moments, ("account", "period"))
+            resting = _resting(moments, swept)
+            # an event of the other half is nothing here
+            held = [name for name in on if name == column or name not in resting]
+            try:
+                model = submodel(moments, swept, outcome, held)
+            except DesignError:
+                return ()
+            at = held.index(column)
+            pick = np.eye(len(held))[at : at + 1]
+            value, se = float(model.beta[at]), math.sqrt(max(float(crv3(model, pick)[0, 0]), 0.0))
+            found.append(
+                StudentT(value, se, float(model.clusters - 1)).estimate(
+                    column,
+                    self.asked.level,
+                    n_rows=model.n_rows,
+                    n_accounts=model.clusters,
+                    method=f"{self.words}, CRV3",
+                )
+            )
         first, second = found
         value, se = second.value - first.value, math.hypot(first.se, second.se)
-        around = StudentT(value, se, min(first.df, second.df))
-        change = around.estimate(
+        change = StudentT(value, se, min(first.df, second.df)).estimate(
             "second half less the first",
             self.asked.level,
             n_rows=self.moments.rows,
@@ -242,22 +354,6 @@ class PanelModels:
             method=first.method,
         )
         return first, second, change
-
-    def _one_half(self, moments: Moments, outcome: str, on: Sequence[str], column: str) -> Estimate:
-        swept = sweep(moments, ("account", "period"))
-        resting = _resting(moments, swept)
-        # an event of the other half is nothing here
-        on = [name for name in on if name == column or name not in resting]
-        model = submodel(moments, swept, outcome, on)
-        pick = np.array([float(name == column) for name in on])
-        value, se = float(pick @ model.beta), math.sqrt(max(float(crv3(model, pick[None])[0, 0]), 0.0))
-        return StudentT(value, se, float(model.clusters - 1)).estimate(
-            column,
-            self.asked.level,
-            n_rows=model.n_rows,
-            n_accounts=model.clusters,
-            method=f"{self.words}, CRV3",
-        )
 
     def explained(self, on: Sequence[str], column: str) -> float:
         """Share of a regressor's variance that the others explain."""
@@ -268,6 +364,20 @@ class PanelModels:
     def reliability(self, series: Sequence[str]) -> Reliability:
         """Of x, from its autocovariances."""
         return from_autocovariances(self.swept[[*series, *self.also]].grams)
+
+
+def lag_models(asked: LagSpecification) -> PanelModels | EntityModels:
+    """Models of one entity over time, lag-augmented, or of several."""
+    if asked.rows.accounts > 1:
+        return PanelModels(asked)
+    return EntityModels.collect(
+        asked.rows,
+        asked.wanted,
+        also=asked.control_lags(asked.lags + 1),
+        events=asked.events,
+        words=(f"OLS, {asked.depth} and one more not tested, ", asked.also_held),
+        level=asked.level,
+    )
 
 
 def _resting(moments: Moments, swept: Swept) -> set[str]:
@@ -307,7 +417,7 @@ def precedence(
     Parameters
     ----------
     panel : frame or path
-        One row per account and period: any table or path that :class:`erresearch.Moments` takes.
+        One row per account and period.
     x, y : str or narwhals expression
         The two series, for example ``er.log("engagement")`` and ``er.log("revenue")``.
     by : str or None
@@ -334,14 +444,10 @@ def precedence(
 
     Raises
     ------
-    DataError
-        Several rows per account and period, or irregular periods.
-    DesignError
-        Too few rows, or collinear columns.
-    GuardError
-        If one series of `y` is repeated on several accounts.
-    ColumnError
-        If a column is missing.
+    DataError, GuardError
+        Several rows per account and period, irregular periods, one series of `y` repeated on several accounts.
+    DesignError, ColumnError
+        Too few rows, collinear columns, or a missing one.
 
     Warns
     -----
@@ -400,8 +506,7 @@ def precedence(
     )
     if alone:
         _point_to_days(rows)
-    models = EntityModels.of(asked) if alone else PanelModels(asked)
-    return _both_ways(rows, models, lags, deep)
+    return _both_ways(rows, lag_models(asked), lags, deep)
 
 
 def _point_to_days(rows: LaggedRows) -> None:

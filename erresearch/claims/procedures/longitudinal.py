@@ -31,8 +31,12 @@ from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.prediction import predictive_gain
 from erresearch.relate.reaction_models import decay
 from erresearch.relate.shop_days import FEW_SHOPS, daily_response
-from erresearch.relate.temporal_precedence import PanelModels, event_lags, precedence
-from erresearch.relate.time_series import EntityModels
+from erresearch.relate.temporal_precedence import (
+    EntityModels,
+    event_lags,
+    lag_models,
+    precedence,
+)
 from erresearch.results import Doubt, Estimate, Fit, Precedence, Reliability, plain
 from erresearch.robustness import AGREEMENT, selected_list, sensitivity, specification_curve
 from erresearch.robustness.guards import far_out_periods
@@ -458,7 +462,7 @@ def _modelled(
     asked = LagSpecification(
         rows=rows, wanted=[*wanted, *held], held=held, controls=controls, lags=lags, level=cast.level
     )
-    models = EntityModels.of(asked) if alone else PanelModels(asked)
+    models = lag_models(asked)
     on = [*(rows.label(*pair) for pair in pairs), *models.also]
     if isinstance(models, EntityModels):
         return partial(models.combinations, rows.names[1], on), models.dropped, None
