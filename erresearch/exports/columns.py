@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +11,7 @@ from erresearch.exports.layouts import Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
-from erresearch.exports.plausibility import check_totals, warn_cut
+from erresearch.exports.plausibility import warn_cut
 from erresearch.exports.privacy import hashed, may_hold_contacts, names_people, without_contacts
 from erresearch.exports.tables import ExportTable, is_note, zone_columns
 from erresearch.io import pl
@@ -41,11 +39,17 @@ class Draft:
         The same for the rows that sum others.
     table : ExportTable
         Where they come from; of several stacked tables the first.
+    settings : Settings
+        What the caller says.
+    log : ReadLog
+        Takes guesses, cautions and rows set aside.
     """
 
     frame: pl.DataFrame
     totals: pl.DataFrame
     table: ExportTable
+    settings: Settings
+    log: ReadLog
 
     @property
     def layout(self) -> Format:
@@ -61,13 +65,23 @@ class Draft:
         """The header of a canonical column as printed."""
         return self.table.printed(target) if target in self.table.match.columns else target
 
-    def column(self, target: str, log: ReadLog) -> TextColumn:
+    def column(self, target: str) -> TextColumn:
         """A canonical column as it stands in the file."""
-        return TextColumn(self.frame[target], self.rows, self.header(target), log)
+        return TextColumn(self.frame[target], self.rows, self.header(target), self.log)
+
+    def said(self, target: str) -> pl.Series:
+        """The cells of a column without white space around them; blank where the file has no such column."""
+        if target not in self.frame.columns:
+            return pl.repeat("", self.frame.height, eager=True)
+        return self.frame[target].str.strip_chars()
 
     def with_frame(self, frame: pl.DataFrame) -> Draft:
         """The same of other rows."""
         return replace(self, frame=frame)
+
+    def unheard(self) -> Draft:
+        """The same with a log of its own, so that what is said is said once."""
+        return replace(self, log=ReadLog(self.log.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,22 +106,8 @@ class Built:
     exported_at: dt.date | None = None
 
 
-def draft_of(table: ExportTable, log: ReadLog, settings: Settings) -> Draft:
+def draft_of(table: ExportTable, settings: Settings, log: ReadLog) -> Draft:
     """Take the canonical columns out of a table and set aside the rows that are no data.
-
-    Parameters
-    ----------
-    table : ExportTable
-        A table.
-    log : ReadLog
-        Takes the rows set aside.
-    settings : Settings
-        Which further columns are wanted.
-
-    Returns
-    -------
-    Draft
-        Text.
 
     Raises
     ------
@@ -119,18 +119,18 @@ def draft_of(table: ExportTable, log: ReadLog, settings: Settings) -> Draft:
     wanted = {t: i for t, i in table.match.loaded.items() if f"c{i}" in table.cells.columns}
     frame = pl.DataFrame([table.rows, *(table.cells[f"c{i}"].alias(target) for target, i in wanted.items())])
     frame = _with_clocks(frame, table, wanted)
-    totals = frame.clear()
+    drafted = Draft(frame, frame.clear(), table, settings, log)
     if not wanted:
-        return Draft(frame, totals, table)
+        return drafted
     key = _key(table, wanted)
     filled_key = frame[key].str.strip_chars()
     empty_key = filled_key == ""
     if empty_key.any():
-        blank = _blank(table.cells, empty_key)
-        frame, filled_key = (
-            log.set_aside(frame, blank, "out_of_scope", "blank lines"),
-            filled_key.filter(~blank),
-        )
+        some = table.cells.filter(empty_key)
+        nothing = table.rows.filter(empty_key).filter(_say_nothing(some, some.columns))
+        blank = frame["row"].is_in(nothing.to_list())
+        frame = log.set_aside(frame, blank, "out_of_scope", "blank lines")
+        filled_key = filled_key.filter(~blank)
     repeated = filled_key == table.header[wanted[key]].strip()
     frame = log.set_aside(frame, repeated, "out_of_scope", "the row of headers again", warn=True)
     notes = _note_mask(frame, key)
@@ -139,20 +139,20 @@ def draft_of(table: ExportTable, log: ReadLog, settings: Settings) -> Draft:
     frame = log.set_aside(frame, notes, "out_of_scope", "a sentence below the table", warn=True)
     summed = _total_mask(frame, table)
     if summed.any():
-        totals = frame.filter(summed)
-        log.note(f"set aside as sums of others: {Count(len(totals)):row}")
+        drafted = replace(drafted, totals=frame.filter(summed))
+        log.note(f"set aside as sums of others: {Count(drafted.totals.height):row}")
         frame = log.set_aside(frame, summed, "totals", "rows that sum others")
     if empty_key.any() and table.match.layout.errors and set(table.match.layout.errors) <= set(wanted):
         empty, filled = (frame[name].str.strip_chars() for name in table.match.layout.errors)
         failed = (empty == "") & (filled != "")
         reason = "the platform could not compute the row"
         frame = log.set_aside(frame, failed, "error_rows", reason, warn=True)
-    return Draft(_without_contacts(frame, table, log), totals, table)
+    return _without_contacts(drafted.with_frame(frame))
 
 
-def by_figure(drafted: Draft, log: ReadLog) -> list[Draft]:
+def by_figure(drafted: Draft) -> list[Draft]:
     """The rows of a table of one figure a row, as a draft for each figure that the mapping names; any other as it is."""
-    figures = drafted.layout.figures
+    figures, log = drafted.layout.figures, drafted.log
     if not figures:
         return [drafted]
     named = {normalise(word): target for target, words in figures.items() for word in words}
@@ -168,10 +168,8 @@ def by_figure(drafted: Draft, log: ReadLog) -> list[Draft]:
     target = words.replace_strict(targets, return_dtype=pl.String)
     reason = "figures that the mapping does not name"
     log.set_aside(drafted.frame, target.is_null(), "out_of_scope", reason, warn=True)
-    return [
-        drafted.with_frame(drafted.frame.filter(target == name).drop("metric").rename({"value": name}))
-        for name in figures
-    ]
+    frame = drafted.frame.drop("metric")
+    return [drafted.with_frame(frame.filter(target == name).rename({"value": name})) for name in figures]
 
 
 def _with_clocks(frame: pl.DataFrame, table: ExportTable, wanted: Mapping[str, int]) -> pl.DataFrame:
@@ -215,23 +213,24 @@ def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(whole.select(made).to_series().alias("date"))
 
 
-def _without_contacts(frame: pl.DataFrame, table: ExportTable, log: ReadLog) -> pl.DataFrame:
+def _without_contacts(drafted: Draft) -> Draft:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
+    frame, table, registry = drafted.frame, drafted.table, load_registry()
     texts = frame.select(pl.col(pl.String)).columns
-    labels = [name for name in texts if load_registry().field(name).type in ("id", "text")]
+    labels = [name for name in texts if registry.field(name).type in ("id", "text")]
     signed = frame.select(may_hold_contacts(pl.col(labels))).row(0, named=True) if labels else {}
     for name in labels:
         people = names_people(table.printed(name))
         if not people and not signed[name]:
             continue
-        ids = load_registry().field(name).type == "id" or name == "permalink"
-        cells, found = (
-            (hashed(frame[name]), frame[name] != "") if people else without_contacts(frame[name], ids=ids)
-        )
+        cells, found = hashed(frame[name]), frame[name] != ""
+        if not people:
+            ids = registry.field(name).type == "id" or name == "permalink"
+            cells, found = without_contacts(frame[name], ids=ids)
         about = f"column {table.shown([table.match.columns[name]])}: {{count:cell is}} addresses or numbers of people, "
-        if log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
+        if drafted.log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
             frame = frame.with_columns(cells.alias(name))
-    return frame
+    return drafted.with_frame(frame)
 
 
 def _key(table: ExportTable, wanted: Mapping[str, int]) -> str:
@@ -239,12 +238,6 @@ def _key(table: ExportTable, wanted: Mapping[str, int]) -> str:
     layout = table.match.layout
     order = [name for part in (layout.key, *layout.signature) for name in part.split("|")]
     return next((name for name in order if name in wanted), next(iter(wanted)))
-
-
-def _blank(cells: pl.DataFrame, candidates: pl.Series) -> pl.Series:
-    some = _say_nothing(cells.filter(candidates), cells.columns)
-    blank = pl.repeat(False, cells.height, eager=True, dtype=pl.Boolean)
-    return blank.scatter(candidates.arg_true().filter(some), True) if some.any() else blank
 
 
 def _say_nothing(frame: pl.DataFrame, names: Iterable[str]) -> pl.Series:
@@ -259,39 +252,37 @@ def _say_nothing(frame: pl.DataFrame, names: Iterable[str]) -> pl.Series:
 
 def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
     """Rows that hold nothing but a sentence where a day or an id should be."""
-    mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
-    if load_registry().field(key).type not in _NEVER_A_WORD:
-        return mask
     # the last rows are enough: a sentence further up stands between rows and is to be told like any odd cell
-    last = frame.tail(_LAST)
-    rest = [name for name in last.columns if name not in ("row", key, "account_id")]
-    alone = _say_nothing(last, rest)
-    found = pl.Series(
-        [a and is_note(str(t)) for a, t in zip(alone, last[key], strict=True)], dtype=pl.Boolean
-    )
-    return pl.concat([mask.head(frame.height - last.height), found])
+    last = frame.tail(_LAST if load_registry().field(key).type in _NEVER_A_WORD else 0)
+    alone = last.filter(_say_nothing(last, (n for n in last.columns if n not in ("row", key, "account_id"))))
+    notes = [row for row, text in alone.select("row", key).iter_rows() if is_note(str(text))]
+    return frame["row"].is_in(notes)
 
 
 def _total_mask(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
-    mask = pl.repeat(False, frame.height, eager=True, dtype=pl.Boolean)
+    """Rows that sum others, by the words that say so and by the layout's rules."""
+    sums = sorted(load_registry().sums)
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
     types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
+    found: list[int] = []
     for name in (name for name, kind in types.items() if kind == "time" or (name == key and kind == "id")):
         # ":" is the sign after "9"
         words = ((frame[name] < "0") | (frame[name] >= ":")).arg_true()
         said = frame[name].gather(words).str.strip_chars().str.to_lowercase()
-        summed = said.is_in(sorted(load_registry().sums))
+        summed = said.is_in(sums)
         if types[name] == "time":
             # "Subtotal January" as well: no day begins so
-            summed = summed | said.str.extract(r"^([\p{L}-]+)", 1).is_in(
-                sorted(load_registry().sums)
-            ).fill_null(False)
-        found = words.filter(summed)
-        mask = mask.scatter(found, True) if len(found) else mask
+            summed = summed | said.str.extract(r"^([\p{L}-]+)", 1).is_in(sums).fill_null(False)
+        found += frame["row"].gather(words.filter(summed)).to_list()
+    mask = frame["row"].is_in(found)
     for rule in table.match.layout.totals:
-        if rule.column != "*" and rule.column not in frame.columns:
+        if rule.column == "*":
+            # of the rows that are left
+            cells = table.cells["c0"].filter(table.rows.is_in(frame["row"].to_list()))
+        elif rule.column in frame.columns:
+            cells = frame[rule.column]
+        else:
             continue
-        cells = table_first(frame, table) if rule.column == "*" else frame[rule.column]
         lower = cells.str.strip_chars().str.to_lowercase()
         if rule.how == "blank":
             mask = mask | (lower == "")
@@ -300,12 +291,9 @@ def _total_mask(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
     return mask
 
 
-def entities(drafted: Draft, settings: Settings, *, otherwise: str = "") -> pl.Series:
+def entities(drafted: Draft, *, otherwise: str = "") -> pl.Series:
     """Whose each row is: a column of the file, else what the caller says, else the file's own word, else the platform."""
-    name = settings.entity or otherwise or drafted.layout.platform
-    if "entity" not in drafted.frame.columns:
-        return pl.repeat(name, drafted.frame.height, eager=True)
-    return drafted.frame["entity"].str.strip_chars().replace("", None).fill_null(name)
+    return drafted.said("entity").replace("", drafted.settings.entity or otherwise or drafted.layout.platform)
 
 
 def without_copies(frame: pl.DataFrame, log: ReadLog, *, only: pl.Series | None = None) -> pl.DataFrame:
@@ -328,12 +316,6 @@ def without_copies(frame: pl.DataFrame, log: ReadLog, *, only: pl.Series | None 
     copies = frame.select(cells.is_first_distinct().not_()).to_series()
     copies = copies if only is None else copies & only
     return log.set_aside(frame, copies, "rejected", "copies of an earlier row", warn=True)
-
-
-def table_first(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
-    """The table's first column, for the rows still in `frame`."""
-    first = pl.DataFrame({"row": table.rows, "first": table.cells["c0"]})
-    return frame.select("row").join(first, on="row", how="left", maintain_order="left")["first"]
 
 
 def _refuse_twins(table: ExportTable) -> None:
@@ -387,51 +369,33 @@ def numeric_targets(drafted: Draft) -> list[str]:
     ]
 
 
-def number_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Numbers:
-    """Read one column of a draft as numbers.
-
-    Returns
-    -------
-    Numbers
-        With the currency of the header, where the header carries one.
+def number_column(drafted: Draft, target: str) -> Numbers:
+    """Read one column of a draft as numbers, with the currency of the header, where the header carries one.
 
     Raises
     ------
     ColumnError
         If the header's currency and the cells' differ.
     """
-    match = drafted.table.match
+    match, settings = drafted.table.match, drafted.settings
     rule = settings.decimal or match.layout.decimal
     reading = Reading(load_registry().field(target), rule, settings.decimal)
-    column = drafted.column(target, log)
+    column = drafted.column(target)
     found = parse_numbers(column, reading)
     stated = match.currencies.get(target, "")
     if reading.field.type == "money":
         stated = stated or currency_in(column.header)
     if stated and found.currency and not same_sign(found.currency, stated):
         raise ColumnError(
-            f"{log.name}, column {column.header!r} names one currency and its cells another",
+            f"{drafted.log.name}, column {column.header!r} names one currency and its cells another",
             got=f"{stated} and {show_code(found.currency)}",
             fix="export it again in one currency",
         )
     return replace(found, currency=stated or found.currency)
 
 
-def typed(
-    drafted: Draft, targets: Iterable[str], settings: Settings, log: ReadLog
-) -> tuple[dict[str, pl.Series], dict[str, str]]:
+def typed(drafted: Draft, targets: Iterable[str]) -> tuple[dict[str, pl.Series], dict[str, str]]:
     """Read columns of numbers.
-
-    Parameters
-    ----------
-    drafted : Draft
-        The rows.
-    targets : iterable of str
-        Canonical columns.
-    settings : Settings
-        Decimal sign.
-    log : ReadLog
-        Takes cautions.
 
     Returns
     -------
@@ -440,33 +404,30 @@ def typed(
     """
     columns: dict[str, pl.Series] = {}
     currencies: dict[str, str] = {}
-    marks: dict[str, list[pl.Series]] = {"rounded": [], "censored": []}
+    marks: dict[str, pl.Series] = {}
     for target in targets:
-        found = _in_one_currency(number_column(drafted, target, settings, log), target, settings, log)
+        found = _in_one_currency(number_column(drafted, target), target, drafted)
         columns[target] = found.values.alias(target)
         if found.currency:
             currencies[target] = found.currency
         for name, mark in (("rounded", found.rounded), ("censored", found.censored)):
             if mark is not None:
-                marks[name].append(mark)
-    for name, masks in marks.items():
-        if masks:
-            columns[name] = functools.reduce(operator.or_, masks).alias(name)
-    return columns, currencies
+                marks[name] = (marks[name] | mark if name in marks else mark).alias(name)
+    return columns | {name: marks[name] for name in ("rounded", "censored") if name in marks}, currencies
 
 
-def _in_one_currency(found: Numbers, target: str, settings: Settings, log: ReadLog) -> Numbers:
+def _in_one_currency(found: Numbers, target: str, drafted: Draft) -> Numbers:
     """A column whose cells carry several currencies, without the amounts in others than the chosen one."""
     if found.codes is None:
         return found
     counts = dict(found.codes.drop_nulls().value_counts(sort=True).iter_rows())
     what = f"the amounts of {target} have the signs of several currencies"
-    chosen = choose_currency(what, counts, settings.currency or found.currency, log)
+    chosen = choose_currency(what, counts, drafted.settings.currency or found.currency, drafted.log)
     other = (found.codes != chosen).fill_null(False)
     return replace(found, values=found.values.set(other, None), currency=chosen)
 
 
-def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.DataFrame:
+def one_currency(frame: pl.DataFrame, drafted: Draft) -> pl.DataFrame:
     """Keep the currency that the caller chooses, or that most amounts are in; the others are counted, never added up.
 
     Raises
@@ -474,6 +435,7 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     DataError
         If the chosen one is not there, or if what stands for currencies names none.
     """
+    settings, log = drafted.settings, drafted.log
     named = frame.filter(pl.col("currency") != "")
     order = named.group_by("currency").len().sort("len", "currency", descending=[True, False])
     counts = {str(code): int(count) for code, count in order.iter_rows()}
@@ -502,67 +464,61 @@ def one_currency(frame: pl.DataFrame, settings: Settings, log: ReadLog) -> pl.Da
     return kept
 
 
-def account_of(drafted: Draft, settings: Settings, log: ReadLog, *, platform: str = "") -> pl.Series:
+def account_of(drafted: Draft, *, platform: str = "") -> pl.Series:
     """Who published each row: a column, else the handle in the address, else one name for all."""
     frame, platform = drafted.frame, platform or drafted.layout.platform
-    for name in ("account", "account_id"):
-        if name in frame.columns:
-            account = frame[name].str.strip_chars().replace("", None)
-            if "account_id" in frame.columns:
-                account = account.fill_null(frame["account_id"].replace("", None))
-            return account.fill_null(settings.account or "unknown")
-    if settings.account:
-        return pl.repeat(settings.account, frame.height, eager=True)
+    named, given = (
+        [name for name in ("account", "account_id") if name in frame.columns],
+        drafted.settings.account,
+    )
+    if named:
+        ids = frame["account_id"] if "account_id" in named else ""
+        account = drafted.said(named[0])
+        return account.zip_with(account != "", pl.Series(ids)).replace("", given or "unknown")
+    if given:
+        return pl.repeat(given, frame.height, eager=True)
     if "permalink" in frame.columns and platform in _HANDLES:
         handle = frame["permalink"].str.extract(_HANDLES[platform], 1)
         if handle.is_not_null().any():
-            main = handle.drop_nulls().mode().sort()[0]
-            return handle.fill_null(main)
-    log.guess(
-        "account",
-        platform,
-        "the file names no account, so all rows are taken as one",
-        f"account {in_mapping()}",
-    )
+            return handle.fill_null(handle.drop_nulls().mode().sort()[0])
+    reason = "the file names no account, so all rows are taken as one"
+    drafted.log.guess("account", platform, reason, f"account {in_mapping()}")
     return pl.repeat(platform, frame.height, eager=True)
 
 
-def compare_totals(drafted: Draft, frame: pl.DataFrame, settings: Settings, log: ReadLog) -> None:
-    """Check the platform's own row of totals against the rows."""
+def compare_totals(drafted: Draft, frame: pl.DataFrame) -> None:
+    """Compare the platform's own row of totals with the sums of the rows, where a figure may be added up."""
     # of several rows only a platform's own order tells which sums all
     whole = drafted.totals.height == 1 or any(rule.how == "prefix" for rule in drafted.layout.totals)
-    if drafted.totals.height and whole and frame.height:
-        quiet = ReadLog(log.name)
-        totals = drafted.with_frame(drafted.totals.head(1))
-        try:
-            summed, _ = typed(totals, numeric_targets(totals), settings, quiet)
-        except DataError:
-            return
-        check_totals(frame, pl.DataFrame(list(summed.values())), log)
+    if not (drafted.totals.height and whole and frame.height):
+        return
+    totals = drafted.unheard().with_frame(drafted.totals.head(1))
+    try:
+        stated, _ = typed(totals, numeric_targets(totals))
+    except DataError:
+        return
+    off = []
+    for name in (name for name in stated if name in frame.columns and name != "followers_gained"):
+        field, total, summed = load_registry().field(name), stated[name][0], frame[name].sum()
+        added_up = field.type in ("count", "money") and not (field.unique or field.stock)
+        if added_up and total and abs(total - summed) > 0.005 * abs(total):
+            off.append(f"{name} to {summed / total:.0%}")
+    if off:
+        drafted.log.caution(
+            "totals",
+            f"the rows do not add up to the platform's row of totals ({'; '.join(off[:4])}): the table may be a part",
+        )
 
 
-def rows_of(
-    drafted: Draft, columns: Mapping[str, object], settings: Settings, log: ReadLog, *, dated: bool
-) -> pl.DataFrame:
+def rows_of(drafted: Draft, columns: Mapping[str, object], *, dated: bool) -> pl.DataFrame:
     """Canonical rows: columns, or one text for all rows, with the number of each row and the columns that are kept.
 
-    Parameters
-    ----------
-    drafted : Draft
-        Whose rows they are.
-    columns : mapping of str to polars.Series or str
-        In their order.
-    settings : Settings
-        Which further columns are kept.
-    log : ReadLog
-        Takes rows without a date.
-    dated : bool
-        Whether those are rejected.
+    Where they are `dated`, rows without a date are rejected.
     """
     made = {name: pl.lit(one) if isinstance(one, str) else one for name, one in columns.items()}
     frame = drafted.frame.select(pl.col("row").alias("source_row")).with_columns(**made)  # type: ignore[arg-type]
-    frame = frame.select(*columns, "source_row").with_columns(further(drafted, settings).values())
-    return without_gaps(frame, "date", "no date", log) if dated else frame
+    frame = frame.select(*columns, "source_row").with_columns(further(drafted).values())
+    return without_gaps(frame, "date", "no date", drafted.log) if dated else frame
 
 
 def without_gaps(frame: pl.DataFrame, name: str, reason: str, log: ReadLog) -> pl.DataFrame:
@@ -570,20 +526,19 @@ def without_gaps(frame: pl.DataFrame, name: str, reason: str, log: ReadLog) -> p
     return log.set_aside(frame, frame[name].is_null(), "rejected", reason, warn=True)
 
 
-def further(drafted: Draft, settings: Settings) -> dict[str, pl.Series]:
+def further(drafted: Draft) -> dict[str, pl.Series]:
     """The further columns that the caller asked to keep, or to keep hashed, under their own headers.
 
     The hashed text of a post is called ``caption`` whatever the file calls it, so that two networks can be compared.
     """
-    captions = set(drafted.layout.headers("caption"))
-    kept = {h: drafted.frame[KEPT + h].alias(h) for h in settings.keep if KEPT + h in drafted.frame.columns}
-    secret = {
-        name: hashed(drafted.frame[KEPT + h]).alias(name)
-        for h in settings.hash
-        for name in ["caption" if h in captions else h]
-        if KEPT + h in drafted.frame.columns
+    captions, frame = drafted.layout.headers("caption"), drafted.frame
+    kept = {
+        header: frame[KEPT + header] for header in drafted.settings.keep if KEPT + header in frame.columns
     }
-    return kept | secret
+    for header in drafted.settings.hash:
+        if KEPT + header in frame.columns:
+            kept["caption" if header in captions else header] = hashed(frame[KEPT + header])
+    return {name: column.alias(name) for name, column in kept.items()}
 
 
 def flags(cells: pl.Series) -> pl.Series:

@@ -21,7 +21,6 @@ from erresearch.exports.columns import (
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn, places
-from erresearch.exports.mapping import Settings
 from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, is_personal, names_people
 from erresearch.exports.timestamps import day_column, times_of
@@ -30,17 +29,13 @@ from erresearch.io import pl
 _LONGEST_DAY = 1
 
 
-def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
+def read_series(drafts: Sequence[Draft]) -> Built:
     """Turn drafts into one row per platform, account and day.
 
     Parameters
     ----------
     drafts : sequence of Draft
         One table, or several that stand in one file.
-    settings : Settings
-        What the caller says.
-    log : ReadLog
-        Takes guesses, cautions and rows set aside.
 
     Returns
     -------
@@ -57,28 +52,23 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     DataError
         If a figure of one platform and day is given twice with different values.
     """
-    frames = []
-    used = 0
-    for drafted in drafts:
-        frame, rows = _one_series(drafted, settings, log)
-        used += rows
-        if frame is not None:
-            frames.append(frame)
+    read = [_one_series(drafted) for drafted in drafts]
+    frames = [frame for frame, _ in read if frame is not None]
+    log, layout = drafts[0].log, drafts[0].layout
     if not frames:
         raise DataError(
             f"{log.name}: no table has a known title",
             got=f"{Count(len(drafts)):table}, the first with its header in row {drafts[0].table.header_row}",
-            allowed=", ".join(sorted(drafts[0].layout.titles)[:8]),
+            allowed=", ".join(sorted(layout.titles)[:8]),
         )
     networks = sorted({str(frame["platform"][0]) for frame in frames if frame.height})
-    if len(frames) > 1 and len(networks) > 1:
-        figures = [n for n in frames[0].columns if all(n in f.columns for f in frames)]
-        if set(figures) - {"date", "platform", "account", "source_row"}:
-            log.caution(
-                "several networks",
-                f"the file has tables of {' and '.join(networks)}: their rows are named by platform and must not be "
-                f"added up ({argument('platform')} reads one)",
-            )
+    shared = set.intersection(*(set(frame.columns) for frame in frames))
+    if len(networks) > 1 and shared - {"date", "platform", "account", "source_row"}:
+        log.caution(
+            "several networks",
+            f"the file has tables of {' and '.join(networks)}: their rows are named by platform and must not be "
+            f"added up ({argument('platform')} reads one)",
+        )
     together = pl.concat(frames, how="diagonal")
     keys = ["date", "platform", "account"]
     figures = [name for name in together.columns if name not in (*keys, "source_row")]
@@ -92,14 +82,15 @@ def read_series(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bu
     merged = together.group_by(keys, maintain_order=True).agg(
         pl.col(figures).drop_nulls().first(), pl.col("source_row").first()
     )
-    if not drafts[0].layout.undated:
+    if not layout.undated:
         merged = merged.sort("date", "platform", "account", maintain_order=True)
-    return Built(merged, used, drafts[0].layout.kind, settings.exported_at)
+    return Built(merged, sum(rows for _, rows in read), layout.kind, drafts[0].settings.exported_at)
 
 
-def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame | None, int]:
+def _one_series(drafted: Draft) -> tuple[pl.DataFrame | None, int]:
     """One table by day, and how many rows of the file it stands for."""
-    layout, platform, rename = drafted.layout, drafted.layout.platform, {}
+    layout, log, exported_at = drafted.layout, drafted.log, drafted.settings.exported_at
+    platform, column = layout.platform, ""
     if layout.titled:
         known = layout.titles.get(normalise(drafted.table.title))
         if known is None:
@@ -107,38 +98,33 @@ def _one_series(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Da
             log.remove("out_of_scope", reason, drafted.rows, warn=True)
             return None, 0
         platform, column = known
-        rename = {"primary": column} if "primary" in drafted.frame.columns else {}
     clock = None
     if layout.undated:
-        days = pl.Series("date", [settings.exported_at] * drafted.frame.height, dtype=pl.Datetime("us"))
-        if settings.exported_at is None:
-            log.caution(
-                "no date",
-                f"the file does not say of which day its figures are; say it with exported_at {in_mapping()}",
-            )
+        days = pl.Series("date", [exported_at] * drafted.frame.height, dtype=pl.Datetime("us"))
+        if exported_at is None:
+            text = "the file does not say of which day its figures are; say it with exported_at "
+            log.caution("no date", text + in_mapping())
     else:
-        read = day_column(drafted, "date", settings, log)
+        read = day_column(drafted, "date")
         days, clock = read.first, read.clock
-    columns, codes = typed(drafted, numeric_targets(drafted), settings, log)
-    figures = {rename.get(name, name): column for name, column in columns.items()}
-    account = account_of(drafted, settings, log, platform=platform)
-    rows = {"date": days, "platform": platform, "account": account, **figures}
+    columns, codes = typed(drafted, numeric_targets(drafted))
+    figures = {column if name == "primary" else name: values for name, values in columns.items()}
+    rows = {"date": days, "platform": platform, "account": account_of(drafted, platform=platform), **figures}
     money = "revenue" in figures and ("currency" in drafted.frame.columns or "revenue" in codes)
     if money:
         rows["currency"] = codes.get("revenue", "")
     if money and "currency" in drafted.frame.columns:
-        rows["currency"] = drafted.frame["currency"].str.strip_chars().str.to_uppercase().fill_null("")
+        rows["currency"] = drafted.said("currency").str.to_uppercase()
     rows |= {} if clock is None else {_CLOCK: clock}
-    frame = rows_of(drafted, rows, settings, log, dated=not layout.undated)
+    frame = rows_of(drafted, rows, dated=not layout.undated)
     if money:
-        frame = one_currency(frame, settings, log)
+        frame = one_currency(frame, drafted)
     if not layout.undated:
         frame = without_copies(frame, log)
-    frame, used = _summed_to_days(frame, list(figures), ["date", "platform", "account"], drafted, log)
-    compare_totals(drafted, frame, settings, log)
+    frame, used = _summed_to_days(frame, list(figures), ["date", "platform", "account"], drafted)
+    compare_totals(drafted, frame)
     for name in [one for one in figures if one in frame.columns]:
-        registry = load_registry().field(name)
-        if registry.unique:
+        if load_registry().field(name).unique:
             log.note(f"{name} counts people: its days must not be added up as people")
         if frame[name].dtype == pl.Float64:
             about = f"column {name!r}: {{count:value is}} negative (corrections) and were kept"
@@ -153,7 +139,7 @@ _HOURS, _REGULAR = 23, 0.8
 
 
 def _summed_to_days(
-    frame: pl.DataFrame, figures: Sequence[str], keys: Sequence[str], drafted: Draft, log: ReadLog
+    frame: pl.DataFrame, figures: Sequence[str], keys: Sequence[str], drafted: Draft
 ) -> tuple[pl.DataFrame, int]:
     """Rows of hours as rows of days, and how many rows of the file these stand for.
 
@@ -169,7 +155,8 @@ def _summed_to_days(
     usual = int(frame.group_by(keys).len()["len"].mode().max())  # type: ignore[arg-type]
     least = usual - (usual >= _HOURS)
     if (count >= least).sum() > _REGULAR * usual * days:
-        frame = log.set_aside(frame, count < least, "rejected", "hours of days that lack others", warn=True)
+        reason = "hours of days that lack others"
+        frame = drafted.log.set_aside(frame, count < least, "rejected", reason, warn=True)
     known = load_registry()
     people = [name for name in figures if known.field(name).unique]
     added = [
@@ -181,7 +168,7 @@ def _summed_to_days(
     ]
     rest = [name for name in frame.columns if name not in (*keys, *figures, _CLOCK)]
     summed = frame.group_by(keys, maintain_order=True).agg(*added, pl.col(rest).first())
-    log.note(
+    drafted.log.note(
         f"column {drafted.header('date')!r} has a clock: {Count(frame.height):row was} summed to "
         f"{Count(summed.height):day}"
         + (f"; {', '.join(people)} count people and were left out" if people else "")
@@ -189,17 +176,11 @@ def _summed_to_days(
     return summed.select([name for name in frame.columns if name in summed.columns]), frame.height
 
 
-def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
-    """Read a range of days such as ``July 8, 2025 - July 31, 2025``.
-
-    Examples
-    --------
-    >>> [str(day.date()) for day in range_of("27 January 2026 - 23 February 2026", ReadLog("f"))]
-    ['2026-01-27', '2026-02-23']
-    """
+def _range_of(text: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """Read a range of days such as ``July 8, 2025 - July 31, 2025``."""
     cells = pl.Series([text.strip().strip('"')], dtype=pl.String)
     try:
-        times = parse_times(TextColumn(cells, pl.Series([1]), "range", ReadLog(log.name)))
+        times = parse_times(TextColumn(cells, pl.Series([1]), "range", ReadLog("")))
     except DataError:
         return None
     if times.last is None or times.local.null_count() or times.last.null_count():
@@ -207,17 +188,13 @@ def range_of(text: str, log: ReadLog) -> tuple[dt.datetime, dt.datetime] | None:
     return times.local[0], times.last[0]
 
 
-def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
+def read_ads(drafts: Sequence[Draft]) -> Built:
     """Turn a report on advertising into rows with their grain: day, month or range.
 
     Parameters
     ----------
     drafts : sequence of Draft
         One table.
-    settings : Settings
-        What the caller says.
-    log : ReadLog
-        Takes guesses, cautions and rows set aside.
 
     Returns
     -------
@@ -229,19 +206,18 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
     DataError
         If the currencies differ and none is chosen.
     """
-    (drafted,) = drafts[:1]
-    columns, currencies = typed(drafted, numeric_targets(drafted), settings, log)
-    start, end = _span(drafted, settings, log)
-    text = drafted.frame
+    drafted = drafts[0]
+    text, log = drafted.frame, drafted.log
+    columns, currencies = typed(drafted, numeric_targets(drafted))
+    start, end = _span(drafted)
     rows: dict[str, object] = {"date": start, "date_end": end, "platform": drafted.layout.platform}
-    campaign = text["campaign"].str.strip_chars() if "campaign" in text.columns else None
-    rows["account"] = account_of(drafted, settings, log) if campaign is None else campaign
-    if settings.entity or "entity" in text.columns:
-        rows["entity"] = entities(drafted, settings)
+    rows["account"] = drafted.said("campaign") if "campaign" in text.columns else account_of(drafted)
+    if drafted.settings.entity or "entity" in text.columns:
+        rows["entity"] = entities(drafted)
     rows["currency"] = currencies.get("spend", "")
     if "currency" in text.columns:
-        rows["currency"] = text["currency"].str.strip_chars().str.to_uppercase()
-    frame = rows_of(drafted, {**rows, **columns}, settings, log, dated=True)
+        rows["currency"] = drafted.said("currency").str.to_uppercase()
+    frame = rows_of(drafted, {**rows, **columns}, dated=True)
     length = (frame["date_end"] - frame["date"]).dt.total_days()
     longest = 31 if "month" in text.columns else 0
     grain = pl.when(length < _LONGEST_DAY).then(pl.lit("day")).when(length <= longest).then(pl.lit("month"))
@@ -259,42 +235,40 @@ def read_ads(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built
             "results are already credited to the advertising by its seller: as an outcome they contain what they are to "
             "be explained by",
         )
-    frame = one_currency(frame, settings, log)
-    compare_totals(drafted, frame, settings, log)
-    return Built(frame, frame["source_row"].n_unique(), "ads", settings.exported_at)
+    frame = one_currency(frame, drafted)
+    compare_totals(drafted, frame)
+    return Built(frame, frame["source_row"].n_unique(), "ads", drafted.settings.exported_at)
 
 
-def _span(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.Series, pl.Series]:
+def _span(drafted: Draft) -> tuple[pl.Series, pl.Series]:
     """First and last day of each row's figures."""
     text = drafted.frame
     if "month" in text.columns:
         # a month may be cut by the range of the report
-        times = times_of(drafted, "month", settings, ReadLog(log.name), refuse=False)
+        times = times_of(drafted.unheard(), "month", refuse=False)
         if times.last is not None:
             return times.local, times.last
     for name in ("day", "date"):
         if name in text.columns:
-            days = day_column(drafted, name, settings, log)
+            days = day_column(drafted, name)
             if name == "date" and "date_end" in text.columns:
-                return days.first, day_column(drafted, "date_end", settings, log).first
+                return days.first, day_column(drafted, "date_end").first
             return days.first, days.last
-    stated = range_of(drafted.table.lines.get("range", ""), log)
+    stated = _range_of(drafted.table.lines.get("range", ""))
     if stated is None:
         raise DataError(
-            f"{log.name} states no dates",
+            f"{drafted.log.name} states no dates",
             got=drafted.table.shown(),
             fix="export the report by day",
         )
     return (pl.Series([day] * text.height, dtype=pl.Datetime("us")) for day in stated)  # type: ignore[return-value]
 
 
-def last_printed(drafted: Draft, settings: Settings, log: ReadLog) -> int | None:
+def last_printed(drafted: Draft) -> int | None:
     """Month · 100 + day of the last row, where its dates have no year."""
-    times = times_of(drafted, "date", settings, ReadLog(log.name), refuse=False)
-    known = None if times.month_day is None else times.month_day.drop_nulls()
-    if known is None or known.is_empty():
-        return None
-    return int(known[-1])
+    days = times_of(drafted.unheard(), "date", refuse=False).month_day
+    known = [] if days is None else days.drop_nulls().tail(1).to_list()
+    return int(known[0]) if known else None
 
 
 _STEPS = {"nth_day": "1d", "nth_week": "1w", "nth_month": "1mo"}
@@ -303,17 +277,13 @@ _FIGURE = ("date", "entity", "outcome", "value", "currency", "kind", "grain", "d
 _NO_OUTCOME = frozenset({"line_quantity", "impressions_ctr"})
 
 
-def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
+def read_figures(drafts: Sequence[Draft]) -> Built:
     """Turn tables by day, week or month into outcomes: one row per day and figure.
 
     Parameters
     ----------
     drafts : sequence of Draft
         All tables of the file.
-    settings : Settings
-        What the caller says.
-    log : ReadLog
-        Takes guesses, cautions and rows set aside.
 
     Returns
     -------
@@ -325,6 +295,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
     DataError
         If a figure is given twice with different values, or no table has figures.
     """
+    log = drafts[0].log
     timed = [drafted for drafted in drafts if _has_time(drafted)]
     chosen = timed or [d for d in drafts if d.table.title in (d.layout.summary_titles or [d.table.title])]
     for drafted in drafts:
@@ -334,7 +305,7 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
     frames, used = [], 0
     told: dict[str, str] = {}
     for drafted in chosen:
-        long, rows, dimension = _long(drafted, settings, log)
+        long, rows, dimension = _long(drafted)
         used += rows
         if dimension and long.height:
             # what an earlier table gives by another dimension would be counted twice
@@ -360,7 +331,10 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
         warn=True,
     )
     if not timed:
-        _note_title(chosen[0], log)
+        titled, first = chosen[0].table.lines.get("report", ""), chosen[0].table.header[0].strip()
+        if titled and normalise(titled) != normalise(first):
+            named = f"its header {chosen[0].table.shown([0])}, which is believed"
+            log.note(f"the report's title names another dimension than {named}")
         log.caution(
             "one row per range",
             "no table is by date: each row stands for the whole range and cannot be joined by day; export it by date",
@@ -374,18 +348,11 @@ def read_figures(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> B
             "Google Analytics thresholds, samples and models what consent leaves out, without a word in the file"
         )
         log.note("days are those of the property's time zone, which the file does not state")
-    kept = one_currency(together, settings, log)
+    kept = one_currency(together, drafts[0])
     used -= together["source_row"].n_unique() - kept["source_row"].n_unique()
-    return Built(kept.sort("date", "outcome", maintain_order=True), used, "outcomes", settings.exported_at)
-
-
-def _note_title(drafted: Draft, log: ReadLog) -> None:
-    """A report whose title names another dimension than its header."""
-    titled, first = drafted.table.lines.get("report", ""), drafted.table.header[0].strip()
-    if titled and normalise(titled) != normalise(first):
-        log.note(
-            f"the report's title names another dimension than its header {drafted.table.shown([0])}, which is believed"
-        )
+    return Built(
+        kept.sort("date", "outcome", maintain_order=True), used, "outcomes", drafts[0].settings.exported_at
+    )
 
 
 def _has_time(drafted: Draft) -> bool:
@@ -401,8 +368,9 @@ def _has_time(drafted: Draft) -> bool:
     return len(sample) == 0 or int(dated.sum()) > 0.5 * len(sample)
 
 
-def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFrame, int, str]:
+def _long(drafted: Draft) -> tuple[pl.DataFrame, int, str]:
     """One table as long rows, how many of its rows were used, and what it is by besides time."""
+    log, settings = drafted.log, drafted.settings
     figures = [n for n in numeric_targets(drafted) if n not in _NO_OUTCOME and n not in _STEPS]
     if drafted.frame.height == 0:
         log.note(f"a table ({drafted.table.shown(most=3)}) has no rows")
@@ -410,24 +378,24 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
     if not figures:
         log.remove("out_of_scope", "rows of tables without a figure that is known", drafted.rows)
         return pl.DataFrame(), 0, ""
-    _refuse_comparison(drafted, log)
-    start, end, grain, clock = _when(drafted, settings, log)
-    columns, currencies = typed(drafted, figures, settings, log)
+    _refuse_comparison(drafted)
+    start, end, grain, clock = _when(drafted)
+    columns, currencies = typed(drafted, figures)
     columns = {name: column for name, column in columns.items() if name in figures}
     segment, people, dimension = _segment(drafted)
     rows = {
         "date": start,
         "date_end": end,
         "grain": grain,
-        "entity": entities(drafted, settings, otherwise=drafted.table.lines.get("entity", "")),
+        "entity": entities(drafted, otherwise=drafted.table.lines.get("entity", "")),
         "kind": "reported",
         "segment": segment,
     }
     rows |= columns if clock is None else {**columns, _CLOCK: clock}
-    wide = rows_of(drafted, rows, settings, log, dated=grain != "range")
+    wide = rows_of(drafted, rows, dated=grain != "range")
     index = ["date", "date_end", "grain", "entity", "kind", "segment", "source_row"]
     if not people:
-        wide, used = _summed_to_days(wide, figures, index[:-1], drafted, log)
+        wide, used = _summed_to_days(wide, figures, index[:-1], drafted)
         figures = [name for name in figures if name in wide.columns]
     long = wide.unpivot(figures, index=index, variable_name="outcome", value_name="value").drop_nulls("value")
     money = [n for n in figures if load_registry().field(n).type == "money"]
@@ -437,7 +405,7 @@ def _long(drafted: Draft, settings: Settings, log: ReadLog) -> tuple[pl.DataFram
     return _added_up(long, people, log) if people else long, wide.height if people else used, dimension
 
 
-def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
+def _refuse_comparison(drafted: Draft) -> None:
     """A report that compares two ranges has each day twice, once for each."""
     table = drafted.table
     names = {normalise(header) for header in drafted.layout.comparisons}
@@ -445,15 +413,13 @@ def _refuse_comparison(drafted: Draft, log: ReadLog) -> None:
         ranges = table.cells[f"c{position}"].str.strip_chars().unique().sort().to_list()
         if len(ranges) > 1:
             raise DataError(
-                f"{log.name} compares several ranges of dates, whose days would count more than once",
+                f"{drafted.log.name} compares several ranges of dates, whose days would count more than once",
                 got=f"{Count(len(ranges)):range} in column {table.shown([position])}",
                 fix="take the comparison out of the report and download it again",
             )
 
 
-def _when(
-    drafted: Draft, settings: Settings, log: ReadLog
-) -> tuple[pl.Series, pl.Series, str, pl.Series | None]:
+def _when(drafted: Draft) -> tuple[pl.Series, pl.Series, str, pl.Series | None]:
     """First and last day of each row, the grain, and the clock where there is one."""
     frame, lines = drafted.frame, drafted.table.lines
     stated = {name: _stated_day(lines.get(name, "")) for name in ("start", "end")}
@@ -461,7 +427,8 @@ def _when(
         if name in frame.columns:
             if stated["start"] is None:
                 raise DataError(
-                    f"{log.name}, column {drafted.header(name)!r} counts from a start that the file does not state",
+                    f"{drafted.log.name}, column {drafted.header(name)!r} "
+                    "counts from a start that the file does not state",
                     got=f"no line '# Start date' above row {drafted.table.header_row}",
                     fix="download the report again and keep the lines above its header",
                 )
@@ -471,7 +438,7 @@ def _when(
             return days, following.dt.offset_by("-1d"), _GRAINS[step], None
     for name in ("date", "year_month"):
         if name in frame.columns and _has_time(drafted):
-            read = day_column(drafted, name, settings, log)
+            read = day_column(drafted, name)
             if name == "year_month" and read.grain == "day":
                 return read.first, read.first.dt.month_end(), "month", None
             return read.first, read.last, read.grain, read.clock
@@ -519,7 +486,7 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
     """
     table = drafted.table
     if "segment" in drafted.frame.columns:
-        own = drafted.frame["segment"].str.strip_chars()
+        own = drafted.said("segment")
         if not (names_people(drafted.header("segment")) or holds_people(own)):
             return own, 0, ""
         return pl.repeat("", drafted.frame.height, eager=True), 1, ""

@@ -98,12 +98,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """One header of one column in one language; `pattern` is set where the header carries a currency."""
+    """One header of one column in one language, the first of which has rank 0."""
 
     target: str
     language: str
     header: str
-    pattern: re.Pattern[str] | None = None
+    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,19 +338,19 @@ def _fields(
 
 
 @functools.lru_cache(maxsize=256)
-def aliases(layout: Format) -> tuple[dict[str, list[Alias]], list[Alias]]:
-    """Return the headers of a layout: by normalised text, and those that carry a currency."""
+def aliases(layout: Format) -> tuple[dict[str, list[Alias]], list[tuple[re.Pattern[str], Alias]]]:
+    """Return the headers of a layout: by normalised text, and those that carry a currency by their patterns."""
     plain: dict[str, list[Alias]] = {}
     patterned = []
     for target, headers in layout.columns.items():
         for language, texts in headers.items():
-            for text in texts:
+            for rank, text in enumerate(texts):
                 if _CURRENCY in text:
                     head, tail = (re.escape(normalise(part)) for part in text.split(_CURRENCY))
                     pattern = re.compile(rf"{head}\s*(?P<currency>[a-z]{{3}})\s*{tail}")
-                    patterned.append(Alias(target, language, text, pattern))
+                    patterned.append((pattern, Alias(target, language, text, 0)))
                 else:
-                    plain.setdefault(normalise(text), []).append(Alias(target, language, text))
+                    plain.setdefault(normalise(text), []).append(Alias(target, language, text, rank))
     return plain, patterned
 
 
@@ -424,15 +424,6 @@ class Match:
         return {t: i for t, i in self.columns.items() if asked or known.field(t).type != "personal"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    position: int
-    rank: int
-    exact: bool
-    language: str
-    currency: str
-
-
 def match_header(layout: Format, header: Sequence[str]) -> Match | None:
     """Read a row as the headers of a layout.
 
@@ -455,62 +446,45 @@ def match_header(layout: Format, header: Sequence[str]) -> Match | None:
     >>> match_header(layout, ["DATE", "Followers ", "difference in followers from previous day"]).columns
     {'date': 0, 'followers': 1, 'followers_gained': 2}
     """
-    hits: dict[str, list[_Hit]] = {}
-    claimed = set()
-    for position, cell in enumerate(header):
-        for target, hit in _hits(layout, position, cell):
-            hits.setdefault(target, []).append(hit)
-            claimed.add(position)
-    if not all(any(target in hits for target in wanted.split("|")) for wanted in layout.signature):
+    plain, patterned = aliases(layout)
+    # of each canonical column: position, header of the registry and currency of each header of the row that means it
+    hits: dict[str, list[tuple[int, Alias, str]]] = {}
+    ignored = set(map(normalise, layout.ignore))
+    unknown = []
+    for position, key in enumerate(map(normalise, header)):
+        found = [(alias, "") for alias in plain.get(key, ())]
+        carrying = ((pattern.fullmatch(key), alias) for pattern, alias in patterned)
+        found += [(alias, said["currency"].upper()) for said, alias in carrying if said]
+        for alias, currency in found:
+            hits.setdefault(alias.target, []).append((position, alias, currency))
+        unknown += [position] if not found and key not in ignored and header[position].strip() else []
+    lacking = not all(any(target in hits for target in wanted.split("|")) for wanted in layout.signature)
+    if lacking or (layout.exact and unknown):
         return None
-    ignored = {normalise(text) for text in layout.ignore}
-    unknown = tuple(
-        i
-        for i, cell in enumerate(header)
-        if cell.strip() and i not in claimed and normalise(cell) not in ignored
-    )
-    if layout.exact and unknown:
-        return None
-    best = {
-        target: min(found, key=lambda hit: (hit.rank, not hit.exact, hit.position))
-        for target, found in hits.items()
-    }
-    columns = {
-        target: hit.position for target, hit in sorted(best.items(), key=lambda item: item[1].position)
-    }
+
+    def worth(hit: tuple[int, Alias, str]) -> tuple[int, bool, int]:
+        position, alias, currency = hit
+        return alias.rank, not currency and header[position].strip() != alias.header, position
+
+    best = {target: min(found, key=worth) for target, found in hits.items()}
     twins = {
-        target: tuple(h.position for h in found if header[h.position] == header[best[target].position])
+        target: tuple(position for position, *_ in found if header[position] == header[best[target][0]])
         for target, found in hits.items()
     }
-    languages = Counter(hit.language for hit in best.values())
+    mixed = {
+        target: {currency: position for position, _, currency in reversed(found)}
+        for target, found in hits.items()
+    }
+    languages = Counter(alias.language for _, alias, _ in best.values())
     return Match(
         layout=layout,
-        columns=columns,
+        columns=dict(sorted(((t, position) for t, (position, *_) in best.items()), key=lambda item: item[1])),
         language=max(languages, key=lambda language: (languages[language], language == "en"), default="en"),
-        currencies={target: hit.currency for target, hit in best.items() if hit.currency},
-        unknown=unknown,
+        currencies={target: currency for target, (*_, currency) in best.items() if currency},
+        unknown=tuple(unknown),
         twins={target: positions for target, positions in twins.items() if len(positions) > 1},
-        mixed={
-            target: codes
-            for target, found in hits.items()
-            if len(codes := {h.currency: h.position for h in reversed(found)}) > 1
-        },
+        mixed={target: codes for target, codes in mixed.items() if len(codes) > 1},
     )
-
-
-def _hits(layout: Format, position: int, cell: str) -> Iterable[tuple[str, _Hit]]:
-    plain, patterned = aliases(layout)
-    key = normalise(cell)
-    if not key:
-        return
-    for alias in plain.get(key, ()):
-        texts = layout.columns[alias.target][alias.language]
-        exact = cell.strip() == alias.header
-        yield alias.target, _Hit(position, texts.index(alias.header), exact, alias.language, "")
-    for alias in patterned:
-        found = alias.pattern.fullmatch(key) if alias.pattern else None
-        if found:
-            yield alias.target, _Hit(position, 0, True, alias.language, found["currency"].upper())
 
 
 @functools.lru_cache(maxsize=256)
@@ -521,7 +495,7 @@ def _signature_keys(layout: Format) -> tuple[tuple[frozenset[str], bool], ...]:
     return tuple(
         (
             frozenset(key for key, known in plain.items() if any(one.target in names for one in known)),
-            any(one.target in names for one in patterned),
+            any(one.target in names for _, one in patterned),
         )
         for names in wanted
     )

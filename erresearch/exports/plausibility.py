@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from erresearch.errors import Count, DataError, in_mapping
-from erresearch.exports.layouts import Format, load_registry
+from erresearch.exports.layouts import Format
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.privacy import show_name
 from erresearch.io import pl
@@ -250,30 +250,6 @@ def check_limit(rows: int, layout: Format, log: ReadLog) -> None:
 def warn_cut(text: str, log: ReadLog, rows: int) -> None:
     """Say that a table is a selection."""
     log.caution("cut table", f"{text}, so the posts are selected on their success", count=rows)
-
-
-def check_totals(frame: pl.DataFrame, totals: pl.DataFrame, log: ReadLog) -> None:
-    """Compare the first row of totals with the sums of the rows, where a figure may be added up."""
-    registry = load_registry()
-    off = []
-    for name in totals.columns:
-        field = registry.field(name)
-        if (
-            name not in frame.columns
-            or name == "followers_gained"
-            or field.unique
-            or field.stock
-            or field.type not in ("count", "money")
-        ):
-            continue
-        stated, summed = totals[name][0], frame[name].sum()
-        if stated and abs(stated - summed) > 0.005 * abs(stated):
-            off.append(f"{name} to {summed / stated:.0%}")
-    if off:
-        log.caution(
-            "totals",
-            f"the rows do not add up to the platform's row of totals ({'; '.join(off[:4])}): the table may be a part",
-        )
 
 
 def _moments(milliseconds: pl.Series, platform: str) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from erresearch.errors import ColumnError, Count, DataError, in_mapping
@@ -54,17 +54,13 @@ _NETWORK = r"\b(facebook|instagram|linkedin|tiktok|youtube|pinterest|threads|twi
 _NETWORKS = {"twitter": "x", "ig": "instagram", "fb": "facebook"}
 
 
-def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Built:
+def read_posts(drafts: Sequence[Draft]) -> Built:
     """Turn drafts into canonical posts.
 
     Parameters
     ----------
     drafts : sequence of Draft
         One table, or the halves of a table of best posts.
-    settings : Settings
-        What the caller says.
-    log : ReadLog
-        Takes guesses, cautions and rows set aside.
 
     Returns
     -------
@@ -83,18 +79,20 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     DataError
         If ids, times or figures cannot be used.
     """
-    drafted = _merged(drafts, log)
+    drafted = _merged(drafts)
     del drafts
-    check_limit(drafted.frame.height, drafted.layout, log)
-    drafted = _identified(drafted, log)
-    settings = _export_day(drafted, settings, log)
-    days = _days(drafted, settings, log)
-    moment = publication(drafted, settings, log)
-    layout, told = drafted.layout, drafted.layout.lifelong or "metric_date" in drafted.frame.columns
-    drafted = _without_read(drafted)
-    columns, _ = typed(drafted, numeric_targets(drafted), settings, log)
-    frame = _described(drafted, columns, settings, log).hstack(moment.drop("born"))
-    compare_totals(drafted, frame, settings, log)
+    check_limit(drafted.frame.height, drafted.layout, drafted.log)
+    drafted = _with_export_day(_identified(drafted))
+    days = _days(drafted)
+    moment = publication(drafted)
+    told = bool(drafted.layout.lifelong) or "metric_date" in drafted.frame.columns
+    # the columns of which all is known go, and with them the text of a large file
+    table = replace(drafted.table, cells=drafted.table.cells.clear())
+    drafted = replace(drafted, frame=drafted.frame.drop(_READ, strict=False), table=table)
+    columns, _ = typed(drafted, numeric_targets(drafted))
+    frame = _described(drafted, columns).hstack(moment.drop("born"))
+    compare_totals(drafted, frame)
+    layout, settings, log = drafted.layout, drafted.settings, drafted.log
     del drafted
     if days is not None:
         frame = frame.with_columns(days.alias("date"), moment["born"])
@@ -114,12 +112,6 @@ def read_posts(drafts: Sequence[Draft], settings: Settings, log: ReadLog) -> Bui
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
 
 
-def _without_read(drafted: Draft) -> Draft:
-    """The same without the columns of which all is known, so that the text of a large file goes."""
-    table = replace(drafted.table, cells=drafted.table.cells.clear())
-    return replace(drafted, frame=drafted.frame.drop(_READ, strict=False), table=table)
-
-
 def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.DataFrame:
     """How old each post was when it was exported: older posts had more time to be seen."""
     if exported_at is None or not frame.height:
@@ -136,41 +128,39 @@ def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.
     return frame
 
 
-def _merged(drafts: Sequence[Draft], log: ReadLog) -> Draft:
+def _merged(drafts: Sequence[Draft]) -> Draft:
     """Put lists side by side together, so that a post that stands in both is one."""
     first = drafts[0]
     if len(drafts) == 1:
         return first
     both = pl.concat([drafted.frame for drafted in drafts], how="diagonal")
-    key = next(name for part in first.layout.key.split("|") if (name := part) in both.columns)
+    key = next(name for name in first.layout.key.split("|") if name in both.columns)
     both = both.with_columns(pl.col(pl.String).replace("", None))
-    again = both[key].is_duplicated() & ~both[key].is_first_distinct()
-    log.remove("out_of_scope", "the same post in the second list", both["row"].filter(again))
+    again = both.filter(pl.col(key).is_duplicated() & ~pl.col(key).is_first_distinct())
+    first.log.remove("out_of_scope", "the same post in the second list", again["row"])
     merged = both.group_by(key, maintain_order=True).agg(pl.all().drop_nulls().first())
     return first.with_frame(merged.with_columns(pl.col(pl.String).fill_null("")))
 
 
-def _identified(drafted: Draft, log: ReadLog) -> Draft:
+def _identified(drafted: Draft) -> Draft:
     """Give every post its id as text; ids that a spreadsheet rounded are not believed."""
-    frame, platform = drafted.frame, drafted.layout.platform
+    frame, platform, log = drafted.frame, drafted.layout.platform, drafted.log
     if "post_id" in frame.columns and not _whole_numbers(frame["post_id"]).null_count():
         first = frame["post_id"].head(_SAMPLE).str.strip_chars()
         if not damaged_ids(first).any():
             return drafted  # whole numbers in every row: nothing to mend
-    links = frame["permalink"].str.strip_chars() if "permalink" in frame.columns else None
-    from_links = None
-    if links is not None:
-        from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links.replace("", None)
+    links = drafted.said("permalink").replace("", None)
+    from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links
     if "post_id" not in frame.columns:
-        if links is None or from_links is None:
-            return _named(drafted, log)
-        return _with_ids(drafted, from_links.fill_null(links.replace("", None)), log)
+        if "permalink" not in frame.columns:
+            return _named(drafted)
+        return _with_ids(drafted, from_links.fill_null(links))
     ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
     floats = ids.str.contains(_FLOAT).fill_null(False)
     if floats.any():
         ids = ids.zip_with(~floats, ids.str.extract(r"^(\d+)", 1))
-        ids = ids if from_links is None else ids.zip_with(~floats | from_links.is_null(), from_links)
-        known = ": the addresses stand in for them" if from_links is not None else ""
+        ids = ids.zip_with(~floats | from_links.is_null(), from_links)
+        known = ": the addresses stand in for them" if "permalink" in frame.columns else ""
         about = f"column {drafted.header('post_id')!r}: {{count:id}} went through a decimal number (they end in .0), "
         about += f"and their last digits are not to be trusted{known}"
         log.count("ids through a float", about, floats & (ids.str.len_bytes() > _DIGITS), drafted.rows)
@@ -178,7 +168,7 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
     count = int(damaged.sum())
     if count:
         distinct = ids.filter(damaged).n_unique()
-        if from_links is None or not from_links.filter(damaged).is_not_null().any():
+        if not from_links.filter(damaged).is_not_null().any():
             raise DataError(
                 f"{log.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
                 got=f"{Count(distinct):different id} in {Count(count):row}, such as {first_shape(ids, damaged)}",
@@ -192,21 +182,21 @@ def _identified(drafted: Draft, log: ReadLog) -> Draft:
             rows=drafted.rows.filter(damaged),
         )
         ids = ids.zip_with(~damaged, from_links)
-    elif from_links is not None:
+    else:
         ids = ids.fill_null(from_links)
-    return _with_ids(drafted, ids.cast(pl.String), log)
+    return _with_ids(drafted, ids.cast(pl.String))
 
 
 def _whole_numbers(ids: pl.Series) -> pl.Series:
     return by_morsels(ids, pl.col("").cast(pl.Int64, strict=False))
 
 
-def _with_ids(drafted: Draft, ids: pl.Series, log: ReadLog) -> Draft:
+def _with_ids(drafted: Draft, ids: pl.Series) -> Draft:
     frame = drafted.frame.with_columns(ids.alias("post_id"))
-    return drafted.with_frame(without_gaps(frame, "post_id", "no id and no address", log))
+    return drafted.with_frame(without_gaps(frame, "post_id", "no id and no address", drafted.log))
 
 
-def _named(drafted: Draft, log: ReadLog) -> Draft:
+def _named(drafted: Draft) -> Draft:
     """Posts of a file without ids and addresses are named by their moment, and by their number where it has several.
 
     So the same post has one name in two exports, and two posts of one file never have.
@@ -221,8 +211,8 @@ def _named(drafted: Draft, log: ReadLog) -> Draft:
     moment = pl.col("published_at").str.strip_chars()
     number = pl.lit(" no. ") + pl.int_range(1, pl.len() + 1).over(moment).cast(pl.String)
     names = moment + pl.when(pl.len().over(moment) > 1).then(number).otherwise(pl.lit(""))
-    alike = int(frame.select(pl.struct(pl.exclude("row")).is_first_distinct().not_().sum()).item())
-    log.caution(
+    alike = frame.height - frame.drop("row").n_unique()
+    drafted.log.caution(
         "no ids",
         "no column has ids or addresses of posts: each row is taken for a post and named by column "
         f"{drafted.header('published_at')!r}; copies cannot be told from posts that are alike "
@@ -232,62 +222,55 @@ def _named(drafted: Draft, log: ReadLog) -> Draft:
     return drafted.with_frame(frame.with_columns(names.alias("post_id")))
 
 
-def _export_day(drafted: Draft, settings: Settings, log: ReadLog) -> Settings:
+def _with_export_day(drafted: Draft) -> Draft:
     """The day of the export, where a column states it; its year is that in which no post is younger."""
+    settings, clock = drafted.settings, drafted.layout.id_clock
     if settings.exported_at is not None or "exported_on" not in drafted.frame.columns:
-        return settings
-    times = times_of(drafted, "exported_on", settings, ReadLog(log.name), refuse=False)
-    if times.local.drop_nulls().len():
-        last = times.local.max()
-        return replace(settings, exported_at=last.date() if isinstance(last, dt.datetime) else None)
-    if times.month_day is None or not drafted.layout.id_clock or times.month_day.drop_nulls().is_empty():
-        return settings
-    newest = DECODERS[drafted.layout.id_clock[0]](drafted.frame["permalink"]).max()
+        return drafted
+    times = times_of(drafted.unheard(), "exported_on", refuse=False)
+    last = times.local.max()
+    if isinstance(last, dt.datetime):
+        return replace(drafted, settings=replace(settings, exported_at=last.date()))
+    if times.month_day is None or not times.month_day.count() or not clock:
+        return drafted
+    newest = DECODERS[clock[0]](drafted.frame["permalink"]).max()
     if not isinstance(newest, dt.datetime):
-        return settings
+        return drafted
     number = int(times.month_day.drop_nulls()[0])
     year = newest.year + (number < newest.month * 100 + newest.day - 1)
     try:
         day = dt.date(year, number // 100, number % 100)
     except ValueError:
-        return settings
-    log.guess(
-        "day of the export",
-        day,
-        "its year is the first in which no post is younger",
-        f"exported_at {in_mapping()}",
-    )
-    return replace(settings, exported_at=day)
+        return drafted
+    reason = "its year is the first in which no post is younger"
+    drafted.log.guess("day of the export", day, reason, f"exported_at {in_mapping()}")
+    return replace(drafted, settings=replace(settings, exported_at=day))
 
 
-def _days(drafted: Draft, settings: Settings, log: ReadLog) -> pl.Series | None:
+def _days(drafted: Draft) -> pl.Series | None:
     """The day that each row's figures are of; None where they are of the whole life of the post."""
     if "metric_date" not in drafted.frame.columns:
         return None
-    kinds = drafted.frame["metric_date"].unique().str.strip_chars().str.to_lowercase()
-    if kinds.is_in([*LIFETIME, ""]).all():
+    log, named = drafted.log, f"column {drafted.header('metric_date')!r}"
+    distinct = drafted.frame["metric_date"].unique().str.strip_chars().str.to_lowercase()
+    if distinct.is_in([*LIFETIME, ""]).all():
         return None
-    word = str(kinds[0])
-    if len(kinds) == 1 and word not in load_registry().missing and not any(map(str.isdigit, word)):
-        log.guess(
-            "figures of",
-            "the whole life of each post",
-            f"column {drafted.header('metric_date')!r} says one word in every row",
-            "a column of days",
-        )
+    word = str(distinct[0])
+    if len(distinct) == 1 and word not in load_registry().missing and not any(map(str.isdigit, word)):
+        reason = f"{named} says one word in every row"
+        log.guess("figures of", "the whole life of each post", reason, "a column of days")
         return None
-    words = drafted.frame["metric_date"].str.strip_chars().str.to_lowercase()
-    lifelong = words.is_in([*LIFETIME, ""])
+    lifelong = drafted.said("metric_date").str.to_lowercase().is_in([*LIFETIME, ""])
     if lifelong.any():
         raise DataError(
-            f"{log.name}, column {drafted.header('metric_date')!r} mixes days with figures of the whole life",
-            got=f"{Count(int(lifelong.sum()), of=len(words)):row is} of the whole life",
+            f"{log.name}, {named} mixes days with figures of the whole life",
+            got=f"{Count(int(lifelong.sum()), of=len(lifelong)):row is} of the whole life",
             fix="export the two one at a time",
         )
-    days = times_of(drafted, "metric_date", settings, log, refuse=False).local
+    days = times_of(drafted, "metric_date", refuse=False).local
     if days.is_null().any():
         raise DataError(
-            f"{log.name}, column {drafted.header('metric_date')!r} holds neither days nor Lifetime",
+            f"{log.name}, {named} holds neither days nor Lifetime",
             got=f"{Count(days.null_count()):cell} such as {first_shape(drafted.frame['metric_date'], days.is_null())}",
             fix="export it again",
         )
@@ -351,45 +334,39 @@ def _in_window(frame: pl.DataFrame, settings: Settings, log: ReadLog, *, told: b
     return log.set_aside(frame, early, "out_of_scope", reason, warn=True)
 
 
-def _described(
-    drafted: Draft, columns: dict[str, pl.Series], settings: Settings, log: ReadLog
-) -> pl.DataFrame:
+def _described(drafted: Draft, columns: Mapping[str, pl.Series]) -> pl.DataFrame:
     """Everything but the time."""
-    text = drafted.frame
-    columns = dict(columns)
+    text, log, columns = drafted.frame, drafted.log, dict(columns)
     for target, parts in drafted.layout.sums.items():
         there = [columns.pop(part) for part in parts if part in columns]
         if there:
-            summed = pl.DataFrame(there).select(
-                pl.when(pl.any_horizontal(pl.all().is_not_null())).then(pl.sum_horizontal(pl.all()))
-            )
+            known = pl.any_horizontal(pl.all().is_not_null())
+            summed = pl.DataFrame(there).select(pl.when(known).then(pl.sum_horizontal(pl.all())))
             columns[target] = summed.to_series().alias(target)
     platform: pl.Series | pl.Expr = pl.lit(drafted.layout.platform)
     if "network" in text.columns:
-        network = text["network"].str.strip_chars().str.to_lowercase()
+        network = drafted.said("network").str.to_lowercase()
         # "Facebook Page" and "Instagram Business" are Facebook and Instagram
         network = network.str.extract(_NETWORK, 1).fill_null(network)
         platform = network.replace(_NETWORKS).replace("", drafted.layout.platform)
-    out = {"platform": platform, "account": account_of(drafted, settings, log), "post_id": text["post_id"]}
+    out = {"platform": platform, "account": account_of(drafted), "post_id": text["post_id"]}
     if "post_type" in text.columns:
-        out["post_type"] = _kinds(text["post_type"].str.strip_chars().replace("", None), log)
+        out["post_type"] = _kinds(drafted.said("post_type").replace("", None), log)
     paid = [columns[name] > 0 for name in _PAID if name in columns]
     if "campaign" in text.columns:
         # only advertising has a campaign
-        campaign = text["campaign"].str.strip_chars().str.to_lowercase()
-        paid.append(~campaign.is_in(sorted(load_registry().missing)))
+        paid.append(~drafted.said("campaign").str.to_lowercase().is_in(sorted(load_registry().missing)))
     if paid:
-        known = pl.DataFrame([mask.alias(str(i)) for i, mask in enumerate(paid)]).select(
-            pl.any_horizontal(pl.all())
-        )
-        out["is_paid"] = known.to_series()
+        known = pl.any_horizontal(pl.all())
+        out["is_paid"] = pl.DataFrame({str(i): mask for i, mask in enumerate(paid)}).select(known).to_series()
     if "is_crosspost" in text.columns:
         out["is_crosspost"] = flags(text["is_crosspost"])
     frame = pl.DataFrame({"source_row": drafted.rows}).with_columns(**out, **columns)
     frame = frame.select(*out, *columns, "source_row")
     if drafted.layout.collaborations:
-        frame = frame.with_columns(mark_others(frame, settings.own, log).alias("collaboration"))
-    return frame.with_columns(further(drafted, settings).values())
+        others = mark_others(frame, drafted.settings.own, log)
+        frame = frame.with_columns(others.alias("collaboration"))
+    return frame.with_columns(further(drafted).values())
 
 
 def _kinds(printed: pl.Series, log: ReadLog) -> pl.Series:
@@ -441,19 +418,18 @@ def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     keys = ["platform", "account", "post_id"]
     numbers = _whole_numbers(frame["post_id"])
     ids = frame["post_id"] if numbers.null_count() else numbers
-    if ids.n_unique() == frame.height or frame.select(keys).n_unique() == frame.height:
+    if ids.n_unique() == frame.height or (posts := frame.select(keys).n_unique()) == frame.height:
         return frame
-    first = frame.select(pl.struct(keys).is_first_distinct()).to_series()
-    whole = frame.drop("source_row").unique(maintain_order=True)
-    if whole.height > int(first.sum()):
-        twice = frame.filter(frame.select(pl.struct(keys).is_duplicated()).to_series())
-        rows = tuple(twice["source_row"].head(3))
+    more = frame.drop("source_row").n_unique() - posts
+    if more:
+        rows = tuple(frame.filter(pl.struct(keys).is_duplicated())["source_row"].head(3))
         raise DataError(
             f"{log.name}: the same post stands in several rows with different figures",
-            got=f"{Count(whole.height - int(first.sum())):row} too many, {places(rows, len(rows))}",
+            got=f"{Count(more):row} too many, {places(rows, len(rows))}",
             fix="read exports of different days one by one and put them together with combine_exports",
         )
-    return log.set_aside(frame, ~first, "rejected", "copies of an earlier row", warn=True)
+    again = frame.select(~pl.struct(keys).is_first_distinct()).to_series()
+    return log.set_aside(frame, again, "rejected", "copies of an earlier row", warn=True)
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:

@@ -391,7 +391,7 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     log, layout = job.bundle.log, chosen[0].match.layout
     unread = job.unread if layout.stack else ()
     settings = _with_zone(_with_export_day(job.settings, chosen, job.bundle, log), chosen[0], log)
-    drafts = [each for table in chosen for each in by_figure(draft_of(table, log, settings), log)]
+    drafts = [each for table in chosen for each in by_figure(draft_of(table, settings, log))]
     log.remove("out_of_scope", "rows of tables that are of no known layout", unread)
     drafts = _of_platform(drafts, job.platform, log)
     if settings.kind and settings.kind != layout.kind:
@@ -411,7 +411,7 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     dropped, table = _dropped(chosen[0], settings), drafts[0].table
     table = replace(table, cells=table.cells.clear())
     del chosen
-    built = reader(_moved(drafts), settings, log)
+    built = reader(_moved(drafts))
     accounting = log.accounting(built.used, rows_in)
     if not built.frame.height:
         raise DataError(
@@ -437,7 +437,7 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     )
 
 
-_Reader = Callable[[Sequence[Draft], Settings, ReadLog], Built]
+_Reader = Callable[[Sequence[Draft]], Built]
 
 
 def _reader(drafts: Sequence[Draft]) -> _Reader:
@@ -495,7 +495,7 @@ def _with_export_day(
         or "date" not in chosen[0].match.columns
     ):
         return settings
-    last = last_printed(draft_of(chosen[0], ReadLog(log.name), settings), settings, log)
+    last = last_printed(draft_of(chosen[0], settings, ReadLog(log.name)))
     if last is None:
         return settings
     named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)

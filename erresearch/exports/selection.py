@@ -9,7 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
 from erresearch.exports.columns import OTHER_CURRENCY, choose_currency
@@ -48,6 +48,7 @@ _SHOWN = 8
 _WHOSE, _ENOUGH, _OTHERS = {"daily": "account", "followers": "account", "outcomes": "entity"}, 7, 0.9
 #: Columns of declared events (erresearch.panel.events.read_events).
 _OF_EVENTS = frozenset({"date", "start", "end", "name", "kind", "entity"})
+_Read: TypeAlias = tuple[ExportTable, Export]
 Said = TypeVar("Said", Guess, Caution)
 _COUNT = r"^\d{1,3}(?:[.,' \x{00a0}\x{202f}’]?\d{3}){0,3}(?:\.0)?$"
 
@@ -101,27 +102,35 @@ def all_tables(bundle: Bundle, layouts: Sequence[Format]) -> tuple[list[ExportTa
     strange: list[str] = []
     for part in bundle.parts:
         records = read_records(part, log) if isinstance(part, Text) else part
-        found = find_tables(records, layouts, log)
-        if found is None:
-            assert isinstance(part, Text)
-            records = read_records(part, ReadLog(log.name), fast=False)
-            found = find_tables(records, layouts, log)
-            assert found is not None
-        if not found[0]:
+        found, between = find_tables(records, layouts, log)
+        if not found:
             heads.append(records.rows[:60])
             strange += [part.name] if records.rows else []
-        tables += found[0]
-        unread += found[1]
-        if found[0] and found[0][0].match.layout.second_sheet:
-            tables[-1] = _joined(tables[-1], bundle, log)
+        elif found[0].match.layout.second_sheet:
+            found[-1] = _joined(found[-1], bundle, log)
+        tables += found
+        unread += between
+    if strange and tables:
+        text = f"no known table in {', '.join(repr(show_name(name)) for name in strange[:_SHOWN])}"
+        alike = Counter(t.match.layout.id for t in tables if t.cells.height and not t.match.layout.stack)
+        if max(alike.values(), default=0) > 1:
+            # one of them may be a table of that layout
+            log.caution("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
+        else:
+            log.note(text)
     if tables:
-        _say_strange(strange, tables, log)
         return tables, unread
     head = heads[0] if heads else []
     words = [cell for row in head for cell in row if cell.strip()]
     if words and normalise(words[-1]) in load_registry().no_data:
         raise _no_data(bundle)
-    _refuse_columns(head, bundle)
+    if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
+        raise DataError(
+            f"{bundle.name}: only one column was found",
+            got=f"{Count(len(head)):row} of one cell",
+            allowed="cells parted by commas, semicolons, tabs or bars",
+            fix="export it again as CSV",
+        )
     raise _not_recognised(bundle, head[:20], layouts)
 
 
@@ -207,28 +216,6 @@ def _nearest(there: Set[str], columns: int, layouts: Sequence[Format]) -> str:
     return f"{near.name}, which needs {headers}"
 
 
-def _say_strange(strange: Sequence[str], tables: Sequence[ExportTable], log: ReadLog) -> None:
-    """Name the sheets or files in which no table is known; among several of one layout that may be one of them."""
-    if not strange:
-        return
-    text = f"no known table in {', '.join(repr(show_name(name)) for name in strange[:_SHOWN])}"
-    alike = Counter(t.match.layout.id for t in tables if t.cells.height and not t.match.layout.stack)
-    if max(alike.values(), default=0) > 1:
-        log.caution("unread tables", f"{text}: rows of theirs, if they are wanted, were not read")
-    else:
-        log.note(text)
-
-
-def _refuse_columns(head: Sequence[Sequence[str]], bundle: Bundle) -> None:
-    if head and max(len([c for c in row if c.strip()]) for row in head) < 2:
-        raise DataError(
-            f"{bundle.name}: only one column was found",
-            got=f"{Count(len(head)):row} of one cell",
-            allowed="cells parted by commas, semicolons, tabs or bars",
-            fix="export it again as CSV",
-        )
-
-
 def _joined(table: ExportTable, bundle: Bundle, log: ReadLog) -> ExportTable:
     """Old Facebook workbooks keep likes, comments and shares on a sheet of their own."""
     wanted, id_at = ("likes", "comments", "shares"), table.match.columns["post_id"]
@@ -236,23 +223,21 @@ def _joined(table: ExportTable, bundle: Bundle, log: ReadLog) -> ExportTable:
         return table
     sought = replace(table.match.layout, signature=("post_id", "|".join(wanted)), exact=False)
     for part in bundle.parts:
-        found = (
-            None if isinstance(part, Text) or part.name == table.part else find_tables(part, [sought], log)
+        others = (
+            part.name != table.part and not isinstance(part, Text) and find_tables(part, [sought], log)[0]
         )
-        for other in found[0] if found is not None else ():
-            own, width = [name for name in wanted if name in other.match.columns], len(table.header)
-            places = {name: width + i for i, name in enumerate(own)}
-            figures = {f"c{place}": f"c{other.match.columns[name]}" for name, place in places.items()}
-            right = other.cells.select(id=f"c{other.match.columns['post_id']}", **figures).unique(
-                "id", keep="first"
-            )
-            cells = table.cells.join(
-                right, left_on=f"c{id_at}", right_on="id", how="left", maintain_order="left"
-            )
-            log.note(f"{', '.join(own)} come from the sheet {part.name!r}")
-            match = replace(table.match, columns={**table.match.columns, **places})
-            cells = cells.with_columns(pl.all().fill_null(""))
-            return replace(table, cells=cells, header=(*table.header, *own), match=match)
+        if not others:
+            continue
+        found = others[0].match.columns
+        own, width = [name for name in wanted if name in found], len(table.header)
+        places = {name: width + i for i, name in enumerate(own)}
+        figures = {f"c{place}": f"c{found[name]}" for name, place in places.items()}
+        right = others[0].cells.select(id=f"c{found['post_id']}", **figures).unique("id", keep="first")
+        cells = table.cells.join(right, left_on=f"c{id_at}", right_on="id", how="left", maintain_order="left")
+        log.note(f"{', '.join(own)} come from the sheet {part.name!r}")
+        match = replace(table.match, columns={**table.match.columns, **places})
+        cells = cells.with_columns(pl.all().fill_null(""))
+        return replace(table, cells=cells, header=(*table.header, *own), match=match)
     return table
 
 
@@ -415,10 +400,10 @@ def put_together(
     DataError
         If the sheets contradict each other: in decimal sign, or in the figures of one row.
     """
-    tables, exports, foreign = _of_one_currency(tables, read_one, log)
-    exports = _by_sheet(tables, exports, log)
-    parts = [table.part for table in tables]
-    _refuse_signs(tables, exports, log)
+    read, foreign = _of_one_currency(tables, read_one, log)
+    read = _by_sheet(read, log)
+    _refuse_signs(read, log)
+    parts, exports = [table.part for table, _ in read], [export for _, export in read]
     together = combine_exports(exports, tables=True) if len(exports) > 1 else exports[0]
     if foreign:
         left = sum(table.cells.height for table in foreign)
@@ -427,17 +412,13 @@ def put_together(
         log.caution("several currencies", text, count=left)
         account = together.accounting
         reasons = {**account.reasons, "tables in another currency": left}
-        account = replace(
-            account, rows_in=account.rows_in + left, out_of_scope=account.out_of_scope + left, reasons=reasons
-        )
+        rows_in, out = account.rows_in + left, account.out_of_scope + left
+        account = replace(account, rows_in=rows_in, out_of_scope=out, reasons=reasons)
         together = replace(together, accounting=account)
-    guesses = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.guesses]
-    cautions = [(part, each) for part, export in zip(parts, exports, strict=True) for each in export.warnings]
+    guesses = [(table.part, each) for table, export in read for each in export.guesses]
+    cautions = [(table.part, each) for table, export in read for each in export.warnings]
     further = together.warnings[len(dict.fromkeys(each for _, each in cautions)) :]
-    accounts = [
-        f"{part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}"
-        for part, export in zip(parts, exports, strict=True)
-    ]
+    accounts = [f"{t.part!r}: {str(export.accounting).replace(chr(10) + '  ', '; ')}" for t, export in read]
     more = f" and {len(parts) - _SHOWN} more" if len(parts) > _SHOWN else ""
     log.note(
         f"{Count(len(parts)):table} of one layout were put together: {', '.join(map(repr, parts[:_SHOWN]))}{more}"
@@ -464,24 +445,25 @@ def put_together(
     )
 
 
-def _by_sheet(tables: Sequence[ExportTable], exports: list[Export], log: ReadLog) -> list[Export]:
+def _by_sheet(read: list[_Read], log: ReadLog) -> list[_Read]:
     """Name accounts by their sheets, where nothing else does and the sheets have other figures for the same days."""
-    name, platform = _WHOSE.get(exports[0].kind, ""), tables[0].match.layout.platform
-    if len(exports) < 2 or any(set(one.rows.get(name, ())) != {platform} for one in exports):
-        return exports
-    rows = pd.concat([one.rows.assign(part=number) for number, one in enumerate(exports)])
+    name, platform = _WHOSE.get(read[0][1].kind, ""), read[0][0].match.layout.platform
+    if len(read) < 2 or any(set(one.rows.get(name, ())) != {platform} for _, one in read):
+        return read
+    rows = pd.concat([one.rows.assign(part=number) for number, (_, one) in enumerate(read)])
     days = rows.groupby([key for key in ("date", "outcome", "segment") if key in rows], dropna=False)
     shared = days["part"].nunique() > 1
     differ = days[list(rows.select_dtypes("float"))].nunique().gt(1).any(axis=1) & shared
     if shared.sum() < max(_ENOUGH, len(shared) / 2) or differ.sum() < _OTHERS * shared.sum():
-        return exports
-    parts = [show_name(table.part.removeprefix(f"{log.name}: ")) for table in tables]
+        return read
+    parts = [show_name(table.part.removeprefix(f"{log.name}: ")) for table, _ in read]
     reason = "the sheets have other figures for the same days"
     log.guess(name, ", ".join(parts), reason, f"a column for {name}")
     named = []
-    for one, part in zip(exports, parts, strict=True):
+    for (table, one), part in zip(read, parts, strict=True):
         rows = one.rows.assign(**{name: one.rows[name].replace(platform, part)})
-        named.append(replace(one, rows=rows, guesses=tuple(g for g in one.guesses if g.name != name)))
+        guesses = tuple(guess for guess in one.guesses if guess.name != name)
+        named.append((table, replace(one, rows=rows, guesses=guesses)))
     return named
 
 
@@ -498,9 +480,9 @@ def _once(said: Sequence[tuple[str, Said]], count: int, attribute: str) -> list[
 
 def _of_one_currency(
     tables: Sequence[ExportTable], read_one: Callable[[ExportTable, ReadLog], Export], log: ReadLog
-) -> tuple[list[ExportTable], list[Export], list[ExportTable]]:
-    """Tables and their exports in the currency of most rows, and the tables in another: amounts are never added up."""
-    read: list[tuple[ExportTable, Export]] = []
+) -> tuple[list[_Read], list[ExportTable]]:
+    """Tables with their exports in the currency of most rows, and the tables in another: amounts are never added up."""
+    read: list[_Read] = []
     foreign: list[ExportTable] = []
     for table in tables:
         try:
@@ -513,20 +495,21 @@ def _of_one_currency(
     counts: Counter[str] = Counter()
     for table, export in read:
         counts.update(dict.fromkeys(_currencies(table, export), len(export.rows)))
-    if len(counts) > 1:
-        chosen = choose_currency("the tables are in several currencies", counts, None, log)
-        there, read = read, []
-        for table, export in there:
-            if chosen in (_currencies(table, export) or [chosen]):
-                read.append((table, export))
-            elif "currency" in export.rows.columns:
-                foreign.append(table)
-            else:
-                # rows that are no amounts stay without the money beside them
-                money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
-                rows = export.rows.assign(**dict.fromkeys(money, float("nan")))
-                read.append((table, replace(export, rows=rows)))
-    return [table for table, _ in read], [export for _, export in read], foreign
+    if len(counts) < 2:
+        return read, foreign
+    chosen = choose_currency("the tables are in several currencies", counts, None, log)
+    kept = []
+    for table, export in read:
+        if chosen in (_currencies(table, export) or [chosen]):
+            kept.append((table, export))
+        elif "currency" in export.rows.columns:
+            foreign.append(table)
+        else:
+            # rows that are no amounts stay without the money beside them
+            money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
+            rows = export.rows.assign(**dict.fromkeys(money, float("nan")))
+            kept.append((table, replace(export, rows=rows)))
+    return kept, foreign
 
 
 def _currencies(table: ExportTable, export: Export) -> set[str]:
@@ -535,15 +518,13 @@ def _currencies(table: ExportTable, export: Export) -> set[str]:
     return {str(code) for code in export.rows["currency"].dropna().unique() if code}
 
 
-def _refuse_signs(tables: Sequence[ExportTable], exports: Sequence[Export], log: ReadLog) -> None:
+def _refuse_signs(read: Sequence[_Read], log: ReadLog) -> None:
     """A sign that parts decimals in one sheet and thousands in the next is not guessed."""
-    registry = load_registry()
     signs: dict[str, dict[str, str]] = {}
-    for table, export in zip(tables, exports, strict=True):
+    for table, export in read:
         guessed = {guess.name: guess.value for guess in export.guesses}
-        for target, position in table.match.columns.items():
-            column = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else None
-            if column is None or column.dtype != pl.String or registry.field(target).type not in _DECIMAL:
+        for target, column in table.of_types(_DECIMAL):
+            if column.dtype != pl.String:
                 continue
             name = f"decimal sign of {table.printed(target)!r}"
             printed = column.str.contains(r"\d[.,]\d{3}(\D|$)|\d,\d").any()
@@ -583,13 +564,10 @@ def agreed_settings(tables: Sequence[ExportTable], settings: Settings, log: Read
     """
     if settings.dates:
         return settings
-    registry = load_registry()
     told: dict[str, str] = {}
     for table in tables:
-        for target, position in table.match.columns.items():
-            if registry.field(target).type in _TIMES and f"c{position}" in table.cells.columns:
-                for order in orders_of(table.cells[f"c{position}"]):
-                    told.setdefault(order, table.part)
+        for _, column in table.of_types(_TIMES):
+            told |= {order: table.part for order in orders_of(column) if order not in told}
     if len(told) > 1:
         raise DataError(
             f"{log.name}: its tables write dates in different orders",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import re
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from erresearch.errors import ColumnError, Count, DataError, in_mapping
-from erresearch.exports.delimited import fast_body
+from erresearch.exports.containers import Text
+from erresearch.exports.delimited import fast_body, read_records
 from erresearch.exports.layouts import (
     MAPPED,
     Format,
     Match,
-    TotalsRule,
     best_match,
     load_registry,
     match_header,
@@ -76,6 +76,12 @@ class ExportTable:
         """The header of a canonical column as printed."""
         return self.header[self.match.columns[target]].strip().lstrip("\ufeff")
 
+    def of_types(self, types: Iterable[str]) -> Iterator[tuple[str, pl.Series]]:
+        """The canonical columns of some types, with their cells."""
+        for target, position in self.match.columns.items():
+            if load_registry().field(target).type in types and f"c{position}" in self.cells.columns:
+                yield target, self.cells[f"c{position}"]
+
     def shown(self, positions: Iterable[int] | None = None, *, most: int = 8) -> str:
         """Headers for a message: those that are known as printed, others where they look like names of columns."""
         asked = list(range(len(self.header)) if positions is None else positions)
@@ -103,10 +109,15 @@ def blank(row: Sequence[str]) -> bool:
     return not any(cell.strip() for cell in row)
 
 
+def is_comment(row: Sequence[str]) -> bool:
+    """Whether a record is a line of a preamble, which begins with a sharp sign."""
+    return re.match(r"#(\s|-|$)", row[0].strip()) is not None
+
+
 def find_tables(
     records: Records, layouts: Sequence[Format], log: ReadLog
-) -> tuple[list[ExportTable], list[int]] | None:
-    """Find the tables of a text or sheet; None where its head is not enough to read it.
+) -> tuple[list[ExportTable], list[int]]:
+    """Find the tables of a text or sheet; a large text whose head is not enough is split into records as a whole.
 
     Parameters
     ----------
@@ -141,10 +152,12 @@ def find_tables(
             continue
         if not (match.layout.stack or match.layout.import_ids or match.layout.header_rows > 1):
             _refuse_tie(records, at, match, layouts)
-        end = _body_end(records, at, match.layout)
+        below = range(at + 1, len(records.rows) if match.layout.stack else 0)
+        ends = (other for other in below if blank(row := records.rows[other]) or is_comment(row))
+        end = next(ends, len(records.rows))
         table = _table(records, at, end, match=match, search=search, log=log)
         if table is None:
-            return None
+            break
         tables += _halves(table) if match.layout.side_by_side else [table]
         if len(tables) > _MOST_TABLES:
             raise DataError(
@@ -157,7 +170,8 @@ def find_tables(
         search = _Search(unread=search.unread, lines=dict(search.lines), announced=search.announced)
         at = end
     if records.data is not None:
-        return None
+        whole = read_records(Text(records.name, records.data), ReadLog(log.name), fast=False)
+        return find_tables(whole, layouts, log)
     if not tables or not tables[0].match.layout.stack:
         return tables, []
     return tables, search.unread + [search.title_row] * bool(search.title_row)
@@ -171,7 +185,7 @@ def _header_here(
     if blank(row):
         return None
     first = row[0].strip()
-    if re.match(r"#(\s|-|$)", first) and (len(row) == 1 or blank(row[1:]) or first.startswith("# ")):
+    if is_comment(row) and (len(row) == 1 or blank(row[1:]) or first.startswith("# ")):
         _read_line(first if len(row) == 1 else ",".join(row).rstrip(","), layouts, search)
         return None
     filled = [cell for cell in row if cell.strip()]
@@ -212,12 +226,8 @@ def _read_line(text: str, layouts: Sequence[Format], search: _Search) -> None:
     said, colon, value = text.strip().lstrip("#").partition(":")
     if not colon or not said.strip():
         return
-    known = [
-        name
-        for layout in layouts
-        for name, words in layout.lines.items()
-        if normalise(said) in {normalise(word) for word in words}
-    ]
+    lines = [line for layout in layouts for line in layout.lines.items()]
+    known = [name for name, words in lines if normalise(said) in map(normalise, words)]
     for name in known or ["report"]:
         search.lines[name] = value.strip()
         search.announced = search.announced or name == "start"
@@ -238,17 +248,6 @@ def _refuse_tie(records: Records, at: int, match: Match, layouts: Sequence[Forma
             )
 
 
-def _body_end(records: Records, at: int, layout: Format) -> int:
-    """Index of the first record after the table: only stacked tables end before the file does."""
-    if not layout.stack:
-        return len(records.rows)
-    for other in range(at + 1, len(records.rows)):
-        row = records.rows[other]
-        if blank(row) or re.match(r"#(\s|-|$)", row[0].strip()):
-            return other
-    return len(records.rows)
-
-
 def _table(
     records: Records, at: int, end: int, *, match: Match, search: _Search, log: ReadLog
 ) -> ExportTable | None:
@@ -258,7 +257,7 @@ def _table(
     header_row = records.numbers[at]
     if header_row > 1 and not match.layout.stack:
         log.note(f"{records.name}: the header is on row {header_row}")
-    below, questions = _below_header(records, at, end, match.layout, match)
+    below, questions = _below_header(records, at, end, match)
     lines = dict(search.lines)
     if match.layout.range_line and search.title:
         lines["range"] = search.title
@@ -300,9 +299,9 @@ def _wanted(match: Match, header: Sequence[str]) -> list[int]:
     twins = [i for positions in match.twins.values() for i in positions]
     twins += [i for positions in match.mixed.values() for i in positions.values()]
     # the score of a survey is found among its questions, a dimension among what is not known
-    open_ones = (
-        match.unknown if match.layout.kind in ("survey", "outcomes") else perhaps_figures(match, header)
-    )
+    open_ones = perhaps_figures(match, header)
+    if match.layout.kind in ("survey", "outcomes"):
+        open_ones = [*match.unknown]
     return sorted({0, *known, *twins, *open_ones, *zone_columns(match, header)})
 
 
@@ -324,10 +323,10 @@ def stated_zones(table: ExportTable) -> dict[int, list[str]]:
 
 def lacking_figures(match: Match) -> list[str]:
     """Figures that the layout knows and the table lacks: reactions, or else how often posts were seen."""
-    absent = [
+    absent = (
         [n for n in names if n in match.layout.columns and n not in match.columns] for names in _FIGURES
-    ]
-    return absent[0] or absent[1]
+    )
+    return next(filter(None, absent), [])
 
 
 def perhaps_figures(match: Match, header: Sequence[str]) -> list[int]:
@@ -355,11 +354,8 @@ def _halves(table: ExportTable) -> list[ExportTable]:
         cells = table.cells.select([f"c{i}" for i in positions])
         cells = cells.rename({f"c{i}": f"c{n}" for n, i in enumerate(positions)})
         filled = cells[f"c{match.columns[table.match.layout.key]}"].str.strip_chars() != ""
-        halves.append(
-            replace(
-                table, match=match, header=header, cells=cells.filter(filled), rows=table.rows.filter(filled)
-            )
-        )
+        half = replace(table, match=match, header=header)
+        halves.append(replace(half, cells=cells.filter(filled), rows=table.rows.filter(filled)))
     return halves or [table]
 
 
@@ -380,42 +376,35 @@ def _numbers(values: Iterable[int]) -> pl.Series:
 
 def _frame(rows: Sequence[Sequence[str]], header: Sequence[str]) -> pl.DataFrame:
     names = [f"c{i}" for i in range(len(header))]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pl.DataFrame(
-        [pl.Series(name, column, dtype=pl.String) for name, column in zip(names, columns, strict=True)]
-    )
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pl.DataFrame(list(map(pl.Series, names, columns, [pl.String] * len(names))))
 
 
-def _below_header(
-    records: Records, at: int, end: int, layout: Format, match: Match
-) -> tuple[int, tuple[str, ...]]:
+def _below_header(records: Records, at: int, end: int, match: Match) -> tuple[int, tuple[str, ...]]:
     """Index of the first row of data, and the second row of headers where the layout has one."""
-    below = at + 1
-    rows = records.rows
-    if layout.description_row and below < end:
-        if any(cell.strip().startswith(layout.description_row) for cell in rows[below]):
-            return below + 1, tuple(rows[below])
-        return below, ()
+    layout, ahead = match.layout, records.rows[at + 1 : min(at + 3, end)]
     if layout.import_ids:
-        return _survey_headers(records, at, end, match)
-    if layout.header_rows > 1 and below < end:
-        key = match.columns[layout.signature[0]]
-        if not (rows[below][key] if key < len(rows[below]) else "").strip():
-            return below + 1, tuple(rows[below])
-    return below, ()
+        return _survey_headers(records, at, ahead, match.columns["date"])
+    if not ahead:
+        return at + 1, ()
+    if layout.description_row:
+        second = any(cell.strip().startswith(layout.description_row) for cell in ahead[0])
+    else:
+        # the key of a row of data is never blank
+        second = (
+            layout.header_rows > 1 and not "".join(ahead[0][match.columns[layout.signature[0]] :][:1]).strip()
+        )
+    return (at + 2, tuple(ahead[0])) if second else (at + 1, ())
 
 
-def _survey_headers(records: Records, at: int, end: int, match: Match) -> tuple[int, tuple[str, ...]]:
+def _survey_headers(
+    records: Records, at: int, ahead: Sequence[Sequence[str]], day: int
+) -> tuple[int, tuple[str, ...]]:
     """Two or three rows of headers: names, questions, and perhaps the machine's own names."""
-    rows = records.rows
-    ahead = rows[at + 1 : min(at + 3, end)]
     marked = [number for number, row in enumerate(ahead) if any('{"ImportId"' in cell for cell in row)]
     if marked:
         return at + 2 + marked[0], tuple(ahead[0]) if marked[0] else ()
-    day = match.columns["date"]
-    dated = [
-        bool(re.search(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", row[day] if day < len(row) else "")) for row in ahead
-    ]
+    dated = [bool(re.search(r"\d{1,4}[-/.]\d{1,2}[-/.]\d", "".join(row[day:][:1]))) for row in ahead]
     if dated[:1] == [True]:
         return at + 1, ()
     if len(dated) < 2 or dated[1]:
@@ -428,16 +417,12 @@ def _survey_headers(records: Records, at: int, end: int, match: Match) -> tuple[
     )
 
 
-def is_total(row: Sequence[str], columns: Mapping[str, int], rules: Iterable[TotalsRule]) -> bool:
+def _is_total(row: Sequence[str], match: Match) -> bool:
     """Whether a row sums others, by the layout's rules (those that go by a text)."""
-    for rule in rules:
-        position = 0 if rule.column == "*" else columns.get(rule.column)
-        if position is None or position >= len(row) or rule.how == "blank":
-            continue
-        cell = row[position].strip().casefold()
-        if (rule.how == "equals" and cell in rule.texts) or (
-            rule.how == "prefix" and any(cell.startswith(text) for text in rule.texts)
-        ):
+    for rule in match.layout.totals:
+        position = 0 if rule.column == "*" else match.columns.get(rule.column, len(row))
+        cell = row[position].strip().casefold() if position < len(row) else None
+        if cell is not None and (cell in rule.texts if rule.how == "equals" else cell.startswith(rule.texts)):
             return True
     return False
 
@@ -463,9 +448,7 @@ def _squared(
             # an exploration of Google Analytics writes the word beside the table: it goes where the row is blank
             at = row.index("")
             rows.append([*row[:at], "".join(row[width:]), *row[at + 1 : width]])
-        elif len(row) < width and (
-            not records.delimiter or is_total(row, match.columns, match.layout.totals)
-        ):
+        elif len(row) < width and (not records.delimiter or _is_total(row, match)):
             rows.append(row + [""] * (width - len(row)))
         else:
             odd.append(numbers[place])

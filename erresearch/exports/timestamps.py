@@ -9,9 +9,7 @@ from typing import Literal
 from erresearch.errors import UnknownNameError, argument, in_mapping
 from erresearch.exports.columns import Draft
 from erresearch.exports.dates import Times, parse_times, without
-from erresearch.exports.layouts import Format
-from erresearch.exports.log import COUNTED_BACK, ReadLog, TextColumn
-from erresearch.exports.mapping import Settings
+from erresearch.exports.log import COUNTED_BACK, TextColumn
 from erresearch.exports.plausibility import DECODERS
 from erresearch.io import pl
 
@@ -20,17 +18,8 @@ _LIE, _LIE_DAY = 26 * 3600, 39 * 3600
 _DAY = dt.timedelta(days=1)
 
 
-def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFrame:
+def publication(drafted: Draft) -> pl.DataFrame:
     """Find the moment of publication of each row.
-
-    Parameters
-    ----------
-    drafted : Draft
-        Posts, with ``published_at`` as printed.
-    settings : Settings
-        Zone, order, day of the export.
-    log : ReadLog
-        Takes guesses and cautions.
 
     Returns
     -------
@@ -44,11 +33,12 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
     DataError
         If more than 5 % of the cells are no date.
     """
-    layout, cells = drafted.layout, drafted.column("published_at", log)
-    times = times_of(drafted, "published_at", settings, log)
+    layout, cells, log = drafted.layout, drafted.column("published_at"), drafted.log
+    exported_at = drafted.settings.exported_at
+    times = times_of(drafted, "published_at")
     decoded = _decoded(drafted)
     if times.month_day is not None:
-        times = with_years(times, cells, decoded, settings.exported_at)
+        times = with_years(times, cells, decoded, exported_at)
     precision = times.precision
     if layout.minute_bug and precision == "minute" and _clock_is_broken(times.local, cells):
         precision = "day"
@@ -61,7 +51,7 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
         printed = times.local.dt.truncate("1d")
         source = "platform-rule" if layout.zone else "assumed"
     else:
-        printed, source = to_utc(times, cells, settings, layout)
+        printed, source = to_utc(times, cells, drafted)
     sources, precisions = pl.lit(source), pl.lit("day" if by_day else precision)
     if decoded is not None:
         printed = _checked(printed, decoded, cells, far=_LIE_DAY if complete or by_day else _LIE)
@@ -72,42 +62,25 @@ def publication(drafted: Draft, settings: Settings, log: ReadLog) -> pl.DataFram
             precisions = pl.when(known).then(pl.lit("second")).otherwise(precisions)
             log.note(f"{int(known.sum()):,} of {len(known):,} times were read from the ids")
     at = printed.dt.cast_time_unit("us")
-    end = None if settings.exported_at is None else _midnight(settings.exported_at) + 2 * _DAY
+    end = None if exported_at is None else dt.datetime.combine(exported_at, dt.time()) + 2 * _DAY
     at = without(at, impossible(at, cells, end=end))
     frame = pl.DataFrame({"published_at": at}).with_columns(time_source=sources, time_precision=precisions)
     return frame.with_columns(times.local.dt.truncate("1d").alias("born"))
 
 
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time())
-
-
-def times_of(drafted: Draft, target: str, settings: Settings, log: ReadLog, *, refuse: bool = True) -> Times:
+def times_of(drafted: Draft, target: str, *, refuse: bool = True) -> Times:
     """Read a column of a draft as times.
-
-    Parameters
-    ----------
-    drafted : Draft
-        The rows.
-    target : str
-        Canonical column.
-    settings : Settings
-        Order of numeric dates.
-    log : ReadLog
-        Takes guesses and cautions.
-    refuse : bool
-        Whether many cells that are no date are an error.
 
     Raises
     ------
     DataError
-        If more than 5 % of the cells are no date.
+        If more than 5 % of the cells are no date, and they are to be refused.
 
     See Also
     --------
     erresearch.exports.dates.parse_times : The same of bare cells.
     """
-    column = drafted.column(target, log)
+    column, settings = drafted.column(target), drafted.settings
     times = parse_times(column, order=settings.dates or drafted.layout.dates, fixed=bool(settings.dates))
     if refuse and times.unread.any():
         fix = "write them as 2026-01-31"
@@ -144,7 +117,7 @@ class Days:
     clock: pl.Series | None = None
 
 
-def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) -> Days:
+def day_column(drafted: Draft, target: str) -> Days:
     """Read a column of days; moments whose zone is known fall on the days of the caller's zone.
 
     Raises
@@ -153,8 +126,8 @@ def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) ->
         If more than 5 % of the cells are no date, lack the year and nothing gives it, or are ranges of other lengths
         than a day, a week or a month.
     """
-    column, layout = drafted.column(target, log), drafted.layout
-    times = times_of(drafted, target, settings, log)
+    column, layout, settings = drafted.column(target), drafted.layout, drafted.settings
+    times = times_of(drafted, target)
     if times.month_day is not None:
         times = with_years(times, column, None, settings.exported_at)
     times = times.without(impossible(times.local, column))
@@ -167,9 +140,9 @@ def day_column(drafted: Draft, target: str, settings: Settings, log: ReadLog) ->
         utc = in_zone(local, zone, column)
     if clock is not None and utc is None:
         said = f'zone = "UTC" {in_mapping()}'
-        log.guess("time zone", "as printed", "the file does not say one; days are those printed", said)
+        column.log.guess("time zone", "as printed", "the file does not say one; days are those printed", said)
     elif clock is not None and utc is not None and layout.zone != "stated":
-        first = business_days(utc, first, column, settings)
+        first = business_days(utc, first, column, settings.tz)
     utc = pl.Series([None] * len(local), dtype=pl.Datetime("us")) if utc is None else utc
     if times.last is not None:
         first, last, grain = _ranged(first, times.last, column)
@@ -184,14 +157,14 @@ _ENDS = {"week": "1w", "month": "1mo"}
 _USUAL = 0.8
 
 
-def business_days(utc: pl.Series, printed: pl.Series, column: TextColumn, settings: Settings) -> pl.Series:
+def business_days(utc: pl.Series, printed: pl.Series, column: TextColumn, tz: str | None) -> pl.Series:
     """The days on which moments fall by the clock of the business; those printed where nobody says its zone."""
-    if settings.tz is None:
+    if tz is None:
         text = "moments have a zone of their own, and their days are those printed; "
         column.log.caution("days as printed", f"column {column.header!r}: {text}{argument('tz')} moves them")
         return printed
-    column.log.note(f"days are those of {settings.tz}")
-    moved = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(settings.tz).dt.replace_time_zone(None)
+    column.log.note(f"days are those of {tz}")
+    moved = utc.dt.replace_time_zone("UTC").dt.convert_time_zone(tz).dt.replace_time_zone(None)
     return moved.dt.truncate("1d").alias(printed.name)
 
 
@@ -250,7 +223,7 @@ def _clock_is_broken(local: pl.Series, column: TextColumn) -> bool:
     return True
 
 
-def to_utc(times: Times, column: TextColumn, settings: Settings, layout: Format) -> tuple[pl.Series, str]:
+def to_utc(times: Times, column: TextColumn, drafted: Draft) -> tuple[pl.Series, str]:
     """Move printed clocks to UTC.
 
     Returns
@@ -263,6 +236,7 @@ def to_utc(times: Times, column: TextColumn, settings: Settings, layout: Format)
     UnknownNameError
         If a zone is not known.
     """
+    settings, layout = drafted.settings, drafted.layout
     if times.utc is not None and not settings.zone:
         return times.utc.fill_null(times.local), "stated"
     log, rule = column.log, layout.zone if layout.zone != "stated" else ""
