@@ -472,9 +472,10 @@ def account_of(drafted: Draft, *, platform: str = "") -> pl.Series:
         drafted.settings.account,
     )
     if named:
-        ids = frame["account_id"] if "account_id" in named else ""
         account = drafted.said(named[0])
-        return account.zip_with(account != "", pl.Series(ids)).replace("", given or "unknown")
+        if "account_id" in named:
+            account = account.zip_with(account != "", frame["account_id"])
+        return account.replace("", given or "unknown")
     if given:
         return pl.repeat(given, frame.height, eager=True)
     if "permalink" in frame.columns and platform in _HANDLES:

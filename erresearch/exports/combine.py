@@ -73,11 +73,10 @@ def definition_changes(exports: Sequence[Export]) -> tuple[Change, ...]:
     fields = load_registry().fields
     found = []
     for name in sorted({name for export in exports for name in export.columns if fields.get(name)}):
-        if not fields[name].renamed:
-            continue
-        before, after = ({normalise(text) for text in words} for words in fields[name].renamed)
-        old = [e for e in exports if normalise(e.columns.get(name, "")) in before]
-        new = [e for e in exports if normalise(e.columns.get(name, "")) in after]
+        old, new = (
+            [e for e in exports if normalise(e.columns.get(name, "")) in map(normalise, words)]
+            for words in fields[name].renamed or ((), ())
+        )
         if any(a.format == b.format for a in old for b in new):
             days = [day for export in new if (day := _first_day(export)) is not None]
             found.append(Change(name, old[0].columns[name], new[0].columns[name], min(days, default=None)))
@@ -86,10 +85,8 @@ def definition_changes(exports: Sequence[Export]) -> tuple[Change, ...]:
 
 def _first_day(export: Export) -> dt.date | None:
     name = next((n for n in ("published_at", "date") if n in export.rows.columns), None)
-    if name is None or export.rows[name].notna().sum() == 0:
-        return None
-    first: dt.datetime = export.rows[name].min()
-    return first.date()
+    first = export.rows[name].min() if name else pd.NaT
+    return None if pd.isna(first) else first.date()
 
 
 def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Export:
@@ -141,12 +138,10 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
             got=", ".join(f"{export.name}: {export.kind}" for export in exports),
             fix="combine those of each kind",
         )
-    frames = []
-    for number, export in enumerate(exports):
-        day = pd.Timestamp(export.exported_at) if export.exported_at else pd.NaT
-        exported = pd.Series([day] * len(export.rows), index=export.rows.index, dtype="datetime64[us]")
-        frames.append(export.rows.assign(part=number, exported=exported))
-    together = pd.concat(frames, ignore_index=True, sort=False)
+    days = [pd.Timestamp(one.exported_at) if one.exported_at else pd.NaT for one in exports]
+    parts = [export.rows.assign(part=number) for number, export in enumerate(exports)]
+    together = pd.concat(parts, ignore_index=True, sort=False)
+    together["exported"] = together["part"].map(pd.Series(days, dtype="datetime64[us]"))
     together["figures"] = together["part"].map(_alike(exports, kinds[0]))
     keys = ["figures", *(name for name in _KEYS[kinds[0]] if name in together.columns)]
     kept, cautions = _newest(together, keys, exports, tables=tables, growing=kinds[0] == "posts")
@@ -158,16 +153,21 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
         )
         for change in definition_changes(exports)
     ]
-    notes = _missing_columns(exports)
-    rejected = _repeated(together, kept)
-    accounting = _added([export.accounting for export in exports], rejected, "table" if tables else "export")
-    days = [export.exported_at for export in exports if export.exported_at]
+    every = list(dict.fromkeys(name for export in exports for name in export.rows.columns))
+    absent = [(export.name, [n for n in every if n not in export.rows.columns]) for export in exports]
+    notes = [f"{name} has no {', '.join(names)}: missing in its rows" for name, names in absent if names]
+    # rows of the files of which nothing was kept
+    among, left = (len(rows[["part", "source_row"]].drop_duplicates()) for rows in (together, kept))
+    accounts = [export.accounting for export in exports]
+    accounting = _added(accounts, among - left, "table" if tables else "export")
     rows = kept.drop(columns=["part", "exported", "figures"]).reset_index(drop=True)
     return Export(
         rows=rows,
         kind=exports[0].kind,
         format=" + ".join(dict.fromkeys(export.format for export in exports)),
-        guesses=tuple(dict.fromkeys(guess for export in exports for guess in _named(export))),
+        guesses=tuple(
+            dict.fromkeys(replace(g, name=f"{e.name}: {g.name}", code="") for e in exports for g in e.guesses)
+        ),
         accounting=accounting,
         warnings=tuple(dict.fromkeys([*(c for export in exports for c in export.warnings), *cautions])),
         name=" + ".join(dict.fromkeys(export.name for export in exports)),
@@ -176,7 +176,7 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
         dropped_columns=tuple(
             dict.fromkeys(header for export in exports for header in export.dropped_columns)
         ),
-        exported_at=max(days, default=None),
+        exported_at=max((export.exported_at for export in exports if export.exported_at), default=None),
     )
 
 
@@ -194,45 +194,35 @@ def _alike(exports: Sequence[Export], kind: str) -> dict[int, int]:
     return {number: place for place, (_, numbers) in enumerate(groups) for number in numbers}
 
 
-def _named(export: Export) -> tuple[Guess, ...]:
-    return tuple(Guess(f"{export.name}: {g.name}", g.value, g.reason, g.override) for g in export.guesses)
-
-
 def _newest(
     together: pd.DataFrame, keys: list[str], exports: Sequence[Export], *, tables: bool, growing: bool
 ) -> tuple[pd.DataFrame, list[Caution]]:
     """One row per identity."""
-    repeated = together.duplicated(keys, keep=False)
     # one order may have several refunds on one day: only rows of different exports repeat each other
-    spread = together.groupby(keys, dropna=False, sort=False)["part"].transform("nunique") > 1
-    shared = repeated & spread
+    shared = together.groupby(keys, dropna=False, sort=False)["part"].transform("nunique") > 1
     if not shared.any():
         return together, []
-    figures = [
-        n
-        for n in together.columns
-        if n not in {*keys, "figures", *_ABOUT_THE_FILE} and together[n].dtype.kind == "f"
-    ]
+    about = {*keys, *_ABOUT_THE_FILE} & {*together}
+    figures = list(map(str, together.drop(columns=about).select_dtypes("float")))
     overlap = together[shared]
     changed, size = _change(overlap, keys, figures)
-    unknown = sorted(
-        {exports[number].name for number in overlap.loc[overlap["exported"].isna(), "part"].unique()}
+    parts, undated_parts = (
+        sorted({exports[number].name for number in rows["part"].unique()})
+        for rows in (overlap, overlap[overlap["exported"].isna()])
     )
-    several = "tables" if tables else "exports"
     if changed and tables:
-        names = sorted({exports[number].name for number in overlap["part"].unique()})
         raise DataError(
             f"{Count(changed):row stands} in several tables of one file with different figures",
-            got=", ".join(names),
+            got=", ".join(parts),
             fix="take the older table out of the file, or save each as a file of its own and say the day of each with "
             f"exported_at {in_mapping()}",
         )
-    undated = bool(changed) and (unknown or overlap["exported"].nunique() < overlap["part"].nunique())
+    undated = changed and (undated_parts or overlap["exported"].nunique() < overlap["part"].nunique())
     age = _by_growth(overlap, keys, figures) if undated and growing else {}
     if undated and not age:
         raise DataError(
             f"{Count(changed):row stands} in several exports with different figures, and it is not known which is newer",
-            got=", ".join(unknown) or "exports of the same day",
+            got=", ".join(undated_parts) or "exports of the same day",
             fix=f"say the day of each export with exported_at {in_mapping()}",
         )
     age = age or {number: number for number in range(len(exports))}
@@ -241,19 +231,15 @@ def _newest(
     ordered = together.sort_values(order, kind="stable", na_position="first")
     newest = ordered.groupby(keys, dropna=False, sort=False)["part"].transform("last").reindex(together.index)
     kept = together[(~shared) | (together["part"] == newest)].drop(columns="age")
-    count = int(shared.sum()) - int((shared & (together["part"] == newest)).sum())
-    grown = (
-        f"; {changed:,} of them had changed, by {size:.0%} in the median, and the newest figures stay"
-        if changed
-        else ""
-    )
+    count = len(together) - len(kept)
+    text = f"{Count(count):row stands} in several {'tables' if tables else 'exports'}, kept once"
+    if changed:
+        text += f"; {changed:,} of them had changed, by {size:.0%} in the median, and the newest figures stay"
     if undated:
         last = show_name(exports[max(age, key=age.__getitem__)].name)
-        grown += f": those of {last}, since figures of posts grow and most of its are larger; exported_at {in_mapping()} "
-        grown += "says of which day an export is"
-    return kept, [
-        Caution("overlap", f"{Count(count):row stands} in several {several}, kept once{grown}", count)
-    ]
+        text += f": those of {last}, since figures of posts grow and most of its are larger; exported_at {in_mapping()} "
+        text += "says of which day an export is"
+    return kept, [Caution("overlap", text, count)]
 
 
 def _by_growth(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> dict[int, int]:
@@ -289,33 +275,16 @@ def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[C
         return []
     found = []
     for _, own in rows.groupby("platform") if "platform" in rows.columns else [("", rows)]:
-        only = {
-            name: own[own[name].notna() & own[[n for n in there if n != name]].isna().all(axis=1)]
-            for name in there
-        }
+        pairs = (there, reversed(there))
+        only = {name: own[own[name].notna() & own[other].isna()] for name, other in pairs}
         if any(part.empty for part in only.values()):
             continue
         later = max(there, key=lambda name: only[name][moment].min())
         day: dt.date = only[later][moment].min().date()
-        text = (
-            f"the definition of exposure changes on {day}: {' and '.join(there)} are different figures and must not be "
-            "spliced"
-        )
+        text = f"the definition of exposure changes on {day}: {' and '.join(there)} are different figures and must "
+        text += "not be spliced"
         found.append(Caution("changed definition", text, len(only[later])))
     return found
-
-
-def _missing_columns(exports: Sequence[Export]) -> list[str]:
-    every = list(dict.fromkeys(name for export in exports for name in export.rows.columns))
-    absent = [(export.name, [n for n in every if n not in export.rows.columns]) for export in exports]
-    return [f"{name} has no {', '.join(names)}: missing in its rows" for name, names in absent if names]
-
-
-def _repeated(together: pd.DataFrame, kept: pd.DataFrame) -> int:
-    """Rows of the files of which nothing was kept."""
-    rows = together[["part", "source_row"]].drop_duplicates()
-    left = kept[["part", "source_row"]].drop_duplicates()
-    return len(rows) - len(left)
 
 
 def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounting:
@@ -473,15 +442,12 @@ def _known(exports: Sequence[Export], entity: Mapping[str, str]) -> dict[str, st
     for export in exports:
         rows = export.rows
         if export.kind == "posts":
-            found |= {plain_name(name): f"{export.name} is of it" for name in _own(export)}
-        elif "followers" in rows and "account" in rows:
-            found |= {
-                plain_name(name): f"{export.name} counts its followers" for name in rows["account"].unique()
-            }
-        elif "entity" in rows:
-            found |= {
-                plain_name(name): f"{export.name} has its {export.kind}" for name in rows["entity"].unique()
-            }
+            names, why = set(_own(export)), "is of it"
+        elif {"followers", "account"} <= set(rows):
+            names, why = set(rows["account"]), "counts its followers"
+        else:
+            names, why = set(rows.get("entity", ())), f"has its {export.kind}"
+        found |= {plain_name(name): f"{export.name} {why}" for name in names}
     return found | {plain_name(name): "entity names it" for name in entity}
 
 
@@ -505,34 +471,22 @@ def _mended(export: Export, known: Mapping[str, str]) -> Export:
         count = int(left.sum())
         cautions.append(Caution(OTHERS, _about(len(rows)).format(count=f"{count:,}"), count, numbers))
     made = replace(guess, value=_listed(sorted({*_own(export), *names})), reason=reason)
-    changed = rows.assign(collaboration=left)
-    changed.attrs = dict(rows.attrs)
     guesses = tuple(made if one is guess else one for one in export.guesses)
-    return replace(export, rows=changed, guesses=guesses, warnings=tuple(cautions))
+    return replace(export, rows=rows.assign(collaboration=left), guesses=guesses, warnings=tuple(cautions))
 
 
 def _shops(exports: Sequence[Export]) -> list[str]:
     """Names of shops, where one file has outcomes of several."""
-    several = [
-        names
-        for export in exports
-        if export.kind == "outcomes"
-        and len(names := sorted(map(str, export.rows["entity"].dropna().unique()))) > 1
-    ]
-    return sorted({name for names in several for name in names})
+    sold = [set(one.rows["entity"].dropna().map(str)) for one in exports if one.kind == "outcomes"]
+    return sorted({name for names in sold if len(names) > 1 for name in names})
 
 
 def _shop_of(account: str, shops: Sequence[str]) -> str | None:
     """The shop of an account's name, or the only one whose name stands in it, or the longest of those."""
-    name = plain_name(account)
-    exact = [shop for shop in shops if plain_name(shop) == name]
-    within = [shop for shop in shops if len(plain_name(shop)) >= _LETTERS and plain_name(shop) in name]
-    within = [
-        shop
-        for shop in within
-        if not any(shop != one and plain_name(shop) in plain_name(one) for one in within)
-    ]
-    found = exact or within
+    name, plain = plain_name(account), {shop: plain_name(shop) for shop in shops}
+    within = [shop for shop in shops if len(plain[shop]) >= _LETTERS and plain[shop] in name]
+    longer = [s for s in within if not any(s != one and plain[s] in plain[one] for one in within)]
+    found = [shop for shop in shops if plain[shop] == name] or longer
     return found[0] if len(found) == 1 else None
 
 
@@ -540,7 +494,6 @@ def _placed(export: Export, belongs: Mapping[str, str | None], guessed: Sequence
     """The export with the shop of each post."""
     rows = export.rows
     changed = rows.assign(entity=rows["account"].map(belongs.get).astype(rows["account"].dtype))
-    changed.attrs = dict(rows.attrs)
     here = [name for name in guessed if name in set(rows["account"])]
     placed = [
         f"{show_name(name)} to {show_name(shop)}" for name in here if (shop := belongs[name]) is not None

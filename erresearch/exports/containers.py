@@ -1,38 +1,51 @@
-"""From a path to text: what the bytes are, which files a zip holds, how the letters are written.
+"""From a path to texts and sheets: what the bytes are, which files a zip holds, what stands in a workbook.
 
 A file is known by its first bytes, never by the end of its name. Archives are read in memory, one member at a
-time, and refused beyond a stated size and ratio; nothing is unpacked to disk.
+time, and refused beyond a stated size and ratio; nothing is unpacked to disk. The size that a workbook claims is added
+up before it is read.
 """
 
 from __future__ import annotations
 
-import codecs
+import contextlib
 import datetime as dt
+import html.parser
 import io
+import itertools
+import os
 import re
 import stat
+import string
 import struct
+import sys
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
+from typing import Any, Final
 
-from erresearch.errors import Count, DataError, EngineError, ErresearchError, argument, said_by
+from erresearch.errors import Count, DataError, EngineError, ErresearchError, said_by
+from erresearch.exports.delimited import FIX, Records, Text, to_utf8
 from erresearch.exports.log import ReadLog
 from erresearch.exports.privacy import show_name
-from erresearch.exports.workbooks import MAX_CELLS, MAX_SHEETS, Records, read_html, read_workbook
+from erresearch.io import pl
 from erresearch.io.files import refuse_endless
 
 MAX_RATIO = 200
 """Unpacked size over packed size beyond which an archive is refused (if it is also large)."""
 MAX_UNPACKED = 2 << 30
 """Bytes beyond which an archive is refused."""
+MAX_CELLS = 20_000_000
+"""Cells of a workbook, empty ones inside its rows included, beyond which it is refused."""
+MAX_SHEETS = 400
+"""Sheets, or tables of a page, beyond which a file is refused."""
 MAX_MEMBERS = MAX_SHEETS
 """Files of an archive beyond which it is refused; a workbook counts as one."""
 _SMALL = 32 << 20
 _WHOLE = 4 << 20
 _HEAD, _HEAD_ROWS = 512 << 10, 500
-_STEP = 4 << 20
 _FOREIGN = {
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a gzip archive",
@@ -45,29 +58,21 @@ _FOREIGN = {
     b'{"': "a JSON file",
     b"{\\rtf": "a text document (RTF)",
 }
-_GARBLED = (b"\xc3\x83\xc2", b"\xc3\xa2\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\x91\xc2", b"\xef\xbf\xbd")
 _OLE = b"\xd0\xcf\x11\xe0"
 _BIFF = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
-_FIX = "download the CSV or Excel export of the platform and read that"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Text:
-    """A text file as UTF-8.
-
-    Parameters
-    ----------
-    name : str
-        File or member name.
-    data : bytes or memoryview
-        UTF-8 without byte order mark; the head only where `complete` is false.
-    complete : bool
-        Whether `data` is the whole file.
-    """
-
-    name: str
-    data: bytes | memoryview
-    complete: bool = True
+_LONGEST_PAGE: Final = 50 << 20
+_AGAIN: Final = "download the workbook again, or save the sheet that is wanted as CSV"
+_ATTRIBUTE: Final = r"\br\s*=\s*[\"']"
+_PLACE, _PLACE_OF_CELL = rf"{_ATTRIBUTE}[A-Za-z]*[0-9]+[\"']", rf"{_ATTRIBUTE}[A-Za-z]+[0-9]+[\"']"
+#: A place below row 99,999 or right of column GR, the 200th: a sheet without one spans no more than `MAX_CELLS`.
+_FAR: Final = rf"{_ATTRIBUTE}(?:[A-Za-z]*[0-9]{{6}}|[A-Za-z]{{3}}|[H-Zh-z][A-Za-z]|[Gg][S-Zs-z])"
+_LONGEST_PLACE: Final = 12
+"""Letters or digits of a place beyond which it is past every sheet."""
+_CELL, _FORMULA = (rf"<(?:[0-9A-Za-z_]+:)?{tag}[\s/>]" for tag in "cf")
+# records of an .xls workbook that hold a cell: row and column come first
+_BIFF_CELLS: Final = frozenset({0x06, 0xBD, 0xBE, 0xD6, 0xFD, 0x201, 0x203, 0x204, 0x205, 0x27E})
+_BIFF_FORMULA, _BIFF_START, _BIFF_SEVERAL = 0x06, 0x809, frozenset({0xBD, 0xBE})
+_FREE_SECTOR: Final = 0xFFFFFFFA
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +131,12 @@ def open_bundle(
     path = Path(path)
     try:
         state = path.stat()
-        _regular(path, state.st_mode)
+        if stat.S_ISDIR(state.st_mode):
+            raise EngineError(
+                f"{path.name!r} is a folder, not a file",
+                fix="name the files in it (audit and read_files take the folder itself)",
+            )
+        refuse_endless(path, state.st_mode)
         size = state.st_size
         changed = dt.datetime.fromtimestamp(state.st_mtime, tz=dt.UTC).date()
         with path.open("rb") as file:
@@ -153,23 +163,8 @@ def open_bundle(
     return replace(opened, place=str(path), size=size, changed=changed, files=files)
 
 
-def _regular(path: Path, mode: int) -> None:
-    """Refuse what is no file: a folder, or a pipe or device that might never end."""
-    if stat.S_ISDIR(mode):
-        raise EngineError(
-            f"{path.name!r} is a folder, not a file",
-            fix="name the files in it (audit and read_files take the folder itself)",
-        )
-    refuse_endless(path, mode)
-
-
 def kind_of(first: bytes, name: str) -> str:
-    """Tell what a file is from its first bytes.
-
-    Returns
-    -------
-    str
-        zip, xls, html or text.
+    """Tell what a file is from its first bytes: zip, xls, html or text.
 
     Raises
     ------
@@ -178,7 +173,7 @@ def kind_of(first: bytes, name: str) -> str:
     """
     for magic, what in _FOREIGN.items():
         if first.startswith(magic):
-            raise EngineError(f"{name} is {what}, which holds no export", fix=_FIX)
+            raise EngineError(f"{name} is {what}, which holds no export", fix=FIX)
     if first.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if first.startswith((_OLE, *_BIFF)):
@@ -271,7 +266,9 @@ def _members(
             made: tuple[Text | Records, ...] = tuple(sheets)
             cells += sum(len(row) for part in sheets for row in part.rows)
             if cells > MAX_CELLS:
-                raise _too_large(name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells")
+                raise _large_archive(
+                    name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells"
+                )
         else:
             made = tuple(_part(content, member, kind, log, encoding=encoding))
             dates += [dt.date(*info.date_time[:3])] if info.date_time[0] >= 2000 else []
@@ -281,7 +278,7 @@ def _members(
         raise DataError(
             f"{name}: the archive holds no table",
             got=", ".join(show_name(i.filename) for i in infos[:5]),
-            fix=_FIX,
+            fix=FIX,
         )
     whole.note(f"{name} is an archive of {Count(len(parts)):file}, read without unpacking it to disk")
     for file in files:
@@ -300,7 +297,7 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
         Beyond :data:`MAX_UNPACKED` bytes, or beyond :data:`MAX_RATIO` times the packed size.
     """
     if any(info.filename.endswith(".iwa") for info in infos):
-        raise EngineError(f"{name} is a Numbers document", got=f"{Count(len(infos)):part}", fix=_FIX)
+        raise EngineError(f"{name} is a Numbers document", got=f"{Count(len(infos)):part}", fix=FIX)
     names = {info.filename for info in infos}
     for part, what in (
         ("content.xml", "an OpenDocument file (.ods)"),
@@ -313,18 +310,18 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
                 fix="save it as .xlsx or CSV, and read that",
             )
     if len(infos) > MAX_MEMBERS:
-        raise _too_large(name, f"{Count(len(infos)):file}", f"{MAX_MEMBERS} files")
+        raise _large_archive(name, f"{Count(len(infos)):file}", f"{MAX_MEMBERS} files")
     unpacked = sum(info.file_size for info in infos)
     packed = max(1, sum(info.compress_size for info in infos))
     if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > MAX_RATIO * packed):
-        raise _too_large(
+        raise _large_archive(
             name,
             f"{unpacked:,} bytes from {packed:,}",
             f"{MAX_UNPACKED:,} bytes and {MAX_RATIO} times the packed size",
         )
 
 
-def _too_large(name: str, got: str, most: str) -> EngineError:
+def _large_archive(name: str, got: str, most: str) -> EngineError:
     return EngineError(
         f"{name}: the archive is refused because of its size",
         got=got,
@@ -333,160 +330,294 @@ def _too_large(name: str, got: str, most: str) -> EngineError:
     )
 
 
-def to_utf8(
-    data: bytes, name: str, log: ReadLog, encoding: str | None = None, *, cut: bool = False
-) -> bytes | memoryview:
-    """Bring a text file to UTF-8.
-
-    A byte order mark decides; else strict UTF-8; else one of three code pages by how letters above 127 stand together.
-
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    name : str
-        For messages.
-    log : ReadLog
-        Takes the guess.
-    encoding : str, optional
-        Overrides all of it.
-    cut : bool
-        Whether the data may end in the middle of a letter.
-
-    Returns
-    -------
-    bytes or memoryview
-        UTF-8 without byte order mark.
-
-    Raises
-    ------
-    DataError
-        If the bytes are not text in that encoding.
-    EngineError
-        If `encoding` is not known.
-    """
-    if encoding is None:
-        encoding = _marked(data, name, log)
-    if encoding is None and _is_utf8(data, cut):
-        _note_garbled(data, name, log)
-        marked = data.startswith(codecs.BOM_UTF8)
-        if marked:
-            log.note(f"{name}: the byte order mark was set aside")
-        utf8: bytes | memoryview = memoryview(data)[3:] if marked else data
-        return _readable(utf8, name)
-    if encoding is None:
-        _readable(data, name)
-        encoding = guess_encoding(data)
-        data = _in_one_encoding(data, encoding, name, log)
-        log.guess("encoding", encoding, "the bytes are not UTF-8", argument("encoding"))
-        log.caution(
-            "encoding",
-            f"the file is not UTF-8 and was read as {encoding}, which is a guess; look at its accents in inspect",
-        )
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)("strict")
-        text = decoder.decode(data, not cut)
-    except LookupError as error:
-        raise EngineError(
-            f"no encoding {encoding!r} is known", allowed="utf-8, utf-16, cp1252, cp1251 …"
-        ) from error
-    except (UnicodeError, ValueError) as error:
-        raise DataError(
-            f"{name} is not text in {encoding}",
-            got=f"byte {error.start + 1:,} cannot be read" if isinstance(error, UnicodeDecodeError) else "",
-            fix="save it as UTF-8, or pass encoding= with the right name",
-        ) from error
-    return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
+def _sheet(name: str, rows: Iterable[list[str]]) -> Records:
+    """All rows up to the last that holds something, each as wide as its last cell."""
+    kept: list[list[str]] = []
+    filled = 0
+    for row in rows:
+        while row and not row[-1]:
+            row.pop()
+        kept.append(row)
+        if row:
+            filled = len(kept)
+    return Records(name, kept[:filled], range(1, filled + 1))
 
 
-def _in_one_encoding(data: bytes, encoding: str, name: str, log: ReadLog) -> bytes:
-    """Lines that are UTF-8 among others, as files of several programs leave them, in the encoding of the others."""
-    lines, other = data.split(b"\n"), 0
-    for at, line in enumerate(lines):
-        if not line.isascii() and _is_utf8(line, cut=False):
-            lines[at] = line.decode("utf-8").encode(encoding, "replace")
-            other += 1
-    if other:
-        text = f"{name} is UTF-8 in {Count(other):line} and {encoding} in the others; each was read as it is"
-        log.caution("two encodings", text, count=other)
-    return b"\n".join(lines) if other else data
+def _clocked(value: dt.datetime) -> str:
+    return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
 
 
-def _note_garbled(data: bytes, name: str, log: ReadLog) -> None:
-    """Letters that were read in the wrong encoding before they came into the file (Ã© for é, � for anything)."""
-    places = sum(data.count(sign, 0, _STEP) for sign in _GARBLED)
-    if places:
-        log.caution(
-            "garbled letters",
-            f"{name} holds letters garbled before its export, in {Count(places):place}; they were kept",
-            count=places,
-        )
+def _lasting(value: dt.timedelta) -> str:
+    seconds = int(value.total_seconds())
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _marked(data: bytes, name: str, log: ReadLog) -> str | None:
-    """UTF-16 by its mark, or by the zero bytes that Latin letters have in it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        log.note(f"{name} is UTF-16, as its byte order mark says")
-        return "utf-16"
-    sample = data[:4096]
-    for offset, name_of_it in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(sample) >= 8 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 10 * sample[
-            1 - offset :: 2
-        ].count(0):
-            log.guess("encoding", name_of_it, "every other byte is zero", argument("encoding"))
-            return name_of_it
-    return None
+#: How cells of each type are written, so that whole numbers have no point and days no clock.
+_WRITTEN: Final[Mapping[type, Callable[[Any], str]]] = {
+    str: str,
+    float: lambda value: str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value),
+    bool: lambda value: "TRUE" if value else "FALSE",
+    type(None): lambda _: "",
+    dt.datetime: _clocked,
+    dt.date: dt.date.isoformat,
+    dt.time: dt.time.isoformat,
+    dt.timedelta: _lasting,
+}
 
 
-def _is_utf8(data: bytes, cut: bool) -> bool:
-    """Whether the bytes are UTF-8; a large file is checked where it lies, without a second copy."""
-    if len(data) < _STEP:
-        try:
-            codecs.getincrementaldecoder("utf-8")("strict").decode(data, not cut)
-        except UnicodeDecodeError:
-            return False
-        return True
-    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
-
-    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))
-    try:
-        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _readable(utf8: bytes | memoryview, name: str) -> bytes | memoryview:
-    """Refuse what is no text at all."""
-    sample = bytes(utf8[:65536])
-    odd = sum(sample.count(code) for code in range(32) if code not in (9, 10, 12, 13))
-    if odd > 0.01 * len(sample) + 2:
-        raise DataError(
-            f"{name} is not a text file",
-            got=f"{odd:,} control characters in its first {len(sample):,} bytes",
-            fix=_FIX,
-        )
-    if not sample.strip():
-        raise DataError(f"{name}: the file is empty", got="white space only", fix="export it again")
-    return utf8
-
-
-def guess_encoding(data: bytes) -> str:
-    """Tell cp1250, cp1251 and cp1252 apart.
-
-    Cyrillic words are runs of letters above 127, accents stand alone; letters of Polish and Czech are signs such as ³
-    and ¿ in the West, which do not stand within words.
+def cell_text(value: Any) -> str:
+    """Write a cell as text.
 
     Examples
     --------
-    >>> guess_encoding("Просмотры".encode("cp1251")), guess_encoding("Categoría".encode("cp1252"))
-    ('cp1251', 'cp1252')
-    >>> guess_encoding("Sprzedaż; zasięg, wysłane".encode("cp1250"))
-    'cp1250'
+    >>> cell_text(528.0), cell_text(dt.datetime(2026, 2, 3)), cell_text(None), cell_text(True)
+    ('528', '2026-02-03', '', 'TRUE')
     """
-    sample = data[: 1 << 20]
-    if re.search(rb"[A-Za-z](?:\xbf|[\xb3\xb9\xbc\xbe\x8d\x8f\x9d][A-Za-z])", sample):
-        return "cp1250"
-    runs = re.findall(rb"[\xa8\xb8\xc0-\xff]+", sample)
-    long = sum(len(run) for run in runs if len(run) >= 3)
-    return "cp1251" if runs and long > 0.5 * sum(map(len, runs)) else "cp1252"
+    return _WRITTEN.get(type(value), str)(value)
+
+
+def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[list[Records], int]:
+    """Read the visible sheets of a workbook, .xlsx or .xls, whose unpacked size was checked.
+
+    Nothing is evaluated: of a formula the value is taken that the workbook stores. Links to other files are not followed,
+    hidden sheets are left out, and of each sheet at most `limit` rows are taken.
+
+    Returns
+    -------
+    sheets, formulas
+        Visible sheets in their order; and how many cells of the workbook are formulas.
+
+    Raises
+    ------
+    EngineError
+        If it is not a workbook that can be read, or is larger than a workbook of figures is.
+    """
+    try:
+        with _panics_unheard():
+            return _sheets_of(data, name, limit)
+    except (EngineError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # a damaged workbook makes the reader in Rust panic, which is no Exception
+        raise EngineError(
+            f"{name}: the workbook cannot be read",
+            got=f"{len(data):,} bytes of which some are not what a workbook holds there",
+            fix=_AGAIN,
+        ) from None
+
+
+@contextlib.contextmanager
+def _panics_unheard() -> Iterator[None]:
+    """Keep to itself what Rust says on the standard error when it panics; what others said there is passed on."""
+    with contextlib.ExitStack() as stack:
+        said = None
+        with contextlib.suppress(OSError):  # no standard error, or no room for a file
+            heard = os.dup(2)
+            stack.callback(os.close, heard)
+            said = stack.enter_context(tempfile.TemporaryFile())
+            os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            if said is not None:
+                os.dup2(heard, 2)
+                if isinstance(sys.exc_info()[1], Exception | NoneType):
+                    said.seek(0)
+                    os.write(2, said.read())
+
+
+def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records], int]:
+    import python_calamine
+
+    cells, formulas = count_cells(data)
+    if cells > MAX_CELLS:
+        raise _too_large(name, f"{Count(cells):cell} from its first to its last", f"{MAX_CELLS:,} cells")
+    sheets, kept = [], 0
+    with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+        shown = [
+            place
+            for place, meta in enumerate(book.sheets_metadata)
+            if meta.visible == python_calamine.SheetVisibleEnum.Visible
+            and meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ]
+        if len(shown) > MAX_SHEETS:
+            raise _too_large(name, f"{Count(len(shown)):sheet}", f"{MAX_SHEETS} sheets")
+        for place in shown:
+            sheet = book.get_sheet_by_index(place)
+            # several sheets may name one part of the file, which counts each time that it is read
+            kept += sheet.total_height * sheet.total_width
+            if kept > MAX_CELLS:
+                raise _too_large(name, "more cells in all of its sheets", f"{MAX_CELLS:,} cells")
+            top, left = sheet.start or (0, 0)
+            # most cells are text; each row goes as soon as it is written
+            texts = (
+                [""] * left + [c if type(c) is str else _WRITTEN.get(type(c), str)(c) for c in row]
+                for row in sheet.iter_rows()
+            )
+            rows = itertools.islice(itertools.chain(([] for _ in range(top)), texts), limit)
+            sheets.append(_sheet(show_name(sheet.name), rows))
+    return sheets, formulas
+
+
+def _too_large(name: str, got: str, most: str) -> EngineError:
+    return EngineError(f"{name}: the workbook is too large", got=got, allowed=f"at most {most}", fix=_AGAIN)
+
+
+def count_cells(data: bytes) -> tuple[int, int]:
+    """Count the cells that the largest sheet of a workbook spans, empty ones between included, and the formulas of all.
+
+    A reader lays a sheet out in full, so that one cell in the last row costs as much as all above it.
+    """
+    if not data.startswith(b"PK"):
+        return _biff_cells(data)
+    most = formulas = 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            text = archive.read(info)
+            if b"sheetData" not in text:
+                continue
+            # a parser in Rust looks through a large sheet ten times as fast; each byte is one letter
+            sheet = pl.Series([text.decode("latin-1")])
+            formulas += int(sheet.str.count_matches(_FORMULA)[0])
+            most = max(most, _spanned(sheet))
+    return most, formulas
+
+
+def _spanned(sheet: pl.Series) -> int:
+    """Cells from the first row and column to the last that the text of a sheet names; of a small sheet those named."""
+    cells = int(sheet.str.count_matches(_CELL)[0])
+    placed = cells <= sheet.str.count_matches(_PLACE_OF_CELL)[0]
+    if placed and cells <= MAX_CELLS and not sheet.str.contains(_FAR)[0]:
+        return cells
+    named = sheet.str.extract_all(_PLACE).explode()
+    places = named.str.strip_chars_start("r =\t\r\n").str.strip_chars("\"'")
+    letters = places.str.strip_chars_end("0123456789").str.slice(0, _LONGEST_PLACE)
+    digits = places.str.strip_chars_start(string.ascii_letters).str.slice(0, _LONGEST_PLACE)
+    last_row = int(digits.cast(pl.Int64).max() or 0)  # type: ignore[arg-type]
+    last_column = 0
+    for column in letters.str.to_uppercase().unique().drop_nulls():
+        number = 0
+        for letter in column:
+            number = number * 26 + ord(letter) - 64
+        last_column = max(last_column, number)
+    if cells > int((letters != "").sum()):
+        # cells that do not say where they are stand in the order of their row
+        rows = sheet.str.split("<row").explode()
+        last_row = max(last_row, len(rows))
+        last_column = max(last_column, int(rows.str.count_matches(_CELL).max() or 0))  # type: ignore[arg-type]
+    return max(cells, last_row * max(1, last_column))
+
+
+def _biff_cells(data: bytes) -> tuple[int, int]:
+    most = formulas = 0
+    for stream in _streams(data):
+        at = last_row = last_column = 0
+        while at + 8 <= len(stream):
+            kind, size, row, column = struct.unpack_from("<HHHH", stream, at)
+            if kind == _BIFF_START:
+                last_row = last_column = 0
+            elif kind in _BIFF_CELLS and size >= 4:
+                formulas += kind == _BIFF_FORMULA
+                if kind in _BIFF_SEVERAL:
+                    column = int.from_bytes(stream[at + 2 + size : at + 4 + size], "little")
+                last_row, last_column = max(last_row, row + 1), max(last_column, column + 1)
+                most = max(most, last_row * last_column)
+            at += 4 + size
+    return most, formulas
+
+
+def _streams(data: bytes) -> Iterator[bytes]:
+    """The streams of a compound file that may hold a workbook; a bare stream is itself."""
+    if not data.startswith(b"\xd0\xcf\x11\xe0"):
+        yield data
+        return
+    size = 1 << min(struct.unpack_from("<H", data, 30)[0], 12)
+    count = len(data) // size
+
+    def sector(number: int) -> bytes:
+        return data[(number + 1) * size : (number + 2) * size]
+
+    def chain(first: int, table: list[int]) -> Iterator[int]:
+        for _ in range(count + 1):
+            if first >= len(table):
+                return
+            yield first
+            first = table[first]
+
+    tables = list(struct.unpack_from("<109I", data, 76))
+    further = struct.unpack_from("<I", data, 68)[0]
+    for _ in range(count):
+        if further >= _FREE_SECTOR or not (more := _numbers(sector(further))):
+            break
+        tables += more[:-1]
+        further = more[-1]
+    table = [n for place in tables if place < count for n in _numbers(sector(place))]
+    directory = b"".join(map(sector, chain(struct.unpack_from("<I", data, 48)[0], table)))
+    small_table = [
+        n for place in chain(struct.unpack_from("<I", data, 60)[0], table) for n in _numbers(sector(place))
+    ]
+    entries = [directory[at : at + 128] for at in range(0, len(directory) - 127, 128)]
+    for entry in entries:
+        named = entry[:64].decode("utf-16-le", "replace").split("\0")[0].casefold()
+        first, length = struct.unpack_from("<II", entry, 116)
+        if named not in ("workbook", "book"):
+            continue
+        if length >= 4096:
+            yield b"".join(map(sector, chain(first, table)))[:length]
+            continue
+        root = b"".join(map(sector, chain(struct.unpack_from("<I", entries[0], 116)[0], table)))
+        yield b"".join(root[64 * n : 64 * n + 64] for n in chain(first, small_table))[:length]
+
+
+def _numbers(sector: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(sector) // 4}I", sector[: len(sector) // 4 * 4]))
+
+
+class _Tables(html.parser.HTMLParser):
+    """Collects the text of table cells; everything else of a page is ignored."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tables: list[list[list[str]]] = []
+        self.open = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr" and self.tables:
+            self.tables[-1].append([])
+        elif tag in ("td", "th") and self.tables and self.tables[-1]:
+            self.tables[-1][-1].append("")
+            self.open = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "tr", "table"):
+            self.open = False
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.tables[-1][-1][-1] += data.strip()
+
+
+def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Records]:
+    """Read the tables of a web page that was saved as a spreadsheet.
+
+    Raises
+    ------
+    EngineError
+        If it holds no table, or more than a page of figures does.
+    """
+    if len(utf8) > _LONGEST_PAGE:
+        raise _too_large(name, f"a page of {len(utf8):,} bytes", f"{_LONGEST_PAGE:,} bytes")
+    parser = _Tables()
+    try:
+        parser.feed(bytes(utf8).decode())
+        parser.close()
+    except Exception as error:  # the parser of the standard library fails with an assertion on some pages
+        raise EngineError(f"{name}: the page cannot be read", got=type(error).__name__, fix=_AGAIN) from error
+    tables = list(itertools.islice((table for table in parser.tables if table), MAX_SHEETS + 1))
+    if len(tables) > MAX_SHEETS:
+        raise _too_large(name, f"over {MAX_SHEETS} tables", f"{MAX_SHEETS} tables")
+    if not tables:
+        raise EngineError(f"{name} is a web page without a table", fix=_AGAIN)
+    for number, table in enumerate(tables, start=1):
+        yield _sheet(f"table {number}", table)

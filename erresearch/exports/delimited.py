@@ -1,23 +1,25 @@
-"""Delimited text to records: the delimiter, quotation marks, damage by spreadsheets, the fast way for large files."""
+"""Delimited text: how its letters are written, delimiters, quotation marks, damage by spreadsheets, the fast way."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from erresearch.errors import Count, DataError
-from erresearch.exports.containers import Text
+from erresearch.errors import Count, DataError, EngineError, argument
 from erresearch.exports.layouts import normalise, vocabulary
 from erresearch.exports.log import ReadLog, places
-from erresearch.exports.workbooks import Records
 from erresearch.io import pl
 from erresearch.io.resources import in_threads
 
+FIX = "download the CSV or Excel export of the platform and read that"
 FAST = 2 << 20
 """Bytes from which a plain table is read by a parser in C; smaller files are read record by record."""
 MAX_COLUMNS = 16_384
@@ -30,24 +32,204 @@ _STEP = 1 << 20
 _PIECE = 16 << 20
 """Bytes that one thread parses in one go."""
 _LARGEST = 2**31 - 1
+_LARGE = 4 << 20
+_GARBLED = (b"\xc3\x83\xc2", b"\xc3\xa2\xe2\x82\xac", b"\xc3\x90\xc2", b"\xc3\x91\xc2", b"\xef\xbf\xbd")
 
 
-def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:
-    """Split a text into records.
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """A text file as UTF-8.
 
     Parameters
     ----------
-    part : Text
-        UTF-8.
-    log : ReadLog
-        Takes notes and warnings.
-    fast : bool
-        Whether the head is enough when the text is large, the rest being left to :func:`fast_body`.
+    name : str
+        File or member name.
+    data : bytes or memoryview
+        UTF-8 without byte order mark; the head only where `complete` is false.
+    complete : bool
+        Whether `data` is the whole file.
+    """
 
-    Returns
-    -------
-    Records
-        All records, or those of the head.
+    name: str
+    data: bytes | memoryview
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """Records of one text, of one visible sheet of a workbook, or of one table of a page.
+
+    Parameters
+    ----------
+    name : str
+        File, member or sheet.
+    rows : list of list of str
+        Cells as they are shown, without formats; blank lines are empty lists.
+    numbers : sequence of int
+        Row number of each record, as a spreadsheet shows it.
+    lines : list of int
+        Physical line on which each record ends; empty for a sheet.
+    delimiter : str
+        Between cells; empty for a sheet.
+    data : bytes or memoryview or None
+        The whole text where `rows` are only its head and the rest is to be read by
+        :func:`fast_body`.
+    """
+
+    name: str
+    rows: list[list[str]]
+    numbers: Sequence[int]
+    lines: Sequence[int] = ()
+    delimiter: str = ""
+    data: bytes | memoryview | None = None
+
+
+def to_utf8(
+    data: bytes, name: str, log: ReadLog, encoding: str | None = None, *, cut: bool = False
+) -> bytes | memoryview:
+    """Bring a text file to UTF-8.
+
+    What the caller says decides, then a byte order mark, then strict UTF-8; else one of three code pages is guessed by
+    how letters above 127 stand together.
+
+    Where it is `cut`, the data may end in the middle of a letter.
+
+    Raises
+    ------
+    DataError
+        If the bytes are not text in that encoding.
+    EngineError
+        If `encoding` is not known.
+    """
+    if encoding is None:
+        encoding = _marked(data, name, log)
+    if encoding is None and _is_utf8(data, cut):
+        _note_garbled(data, name, log)
+        marked = data.startswith(codecs.BOM_UTF8)
+        if marked:
+            log.note(f"{name}: the byte order mark was set aside")
+        utf8: bytes | memoryview = memoryview(data)[3:] if marked else data
+        return _readable(utf8, name)
+    if encoding is None:
+        _readable(data, name)
+        encoding = guess_encoding(data)
+        data = _in_one_encoding(data, encoding, name, log)
+        log.guess("encoding", encoding, "the bytes are not UTF-8", argument("encoding"))
+        log.caution(
+            "encoding",
+            f"the file is not UTF-8 and was read as {encoding}, which is a guess; look at its accents in inspect",
+        )
+    try:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        text = decoder.decode(data, not cut)
+    except LookupError as error:
+        raise EngineError(
+            f"no encoding {encoding!r} is known", allowed="utf-8, utf-16, cp1252, cp1251 …"
+        ) from error
+    except (UnicodeError, ValueError) as error:
+        raise DataError(
+            f"{name} is not text in {encoding}",
+            got=f"byte {error.start + 1:,} cannot be read" if isinstance(error, UnicodeDecodeError) else "",
+            fix="save it as UTF-8, or pass encoding= with the right name",
+        ) from error
+    return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
+
+
+def _in_one_encoding(data: bytes, encoding: str, name: str, log: ReadLog) -> bytes:
+    """Lines that are UTF-8 among others, as files of several programs leave them, in the encoding of the others."""
+    lines, other = data.split(b"\n"), 0
+    for at, line in enumerate(lines):
+        if not line.isascii() and _is_utf8(line, cut=False):
+            lines[at] = line.decode("utf-8").encode(encoding, "replace")
+            other += 1
+    if other:
+        text = f"{name} is UTF-8 in {Count(other):line} and {encoding} in the others; each was read as it is"
+        log.caution("two encodings", text, count=other)
+    return b"\n".join(lines) if other else data
+
+
+def _note_garbled(data: bytes, name: str, log: ReadLog) -> None:
+    """Letters that were read in the wrong encoding before they came into the file (Ã© for é, � for anything)."""
+    places = sum(data.count(sign, 0, _LARGE) for sign in _GARBLED)
+    if places:
+        log.caution(
+            "garbled letters",
+            f"{name} holds letters garbled before its export, in {Count(places):place}; they were kept",
+            count=places,
+        )
+
+
+def _marked(data: bytes, name: str, log: ReadLog) -> str | None:
+    """UTF-16 by its mark, or by the zero bytes that Latin letters have in it."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        log.note(f"{name} is UTF-16, as its byte order mark says")
+        return "utf-16"
+    sample = data[:4096]
+    for offset, name_of_it in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(sample) >= 8 and sample[offset::2].count(0) > 0.4 * len(sample) / 2 > 10 * sample[
+            1 - offset :: 2
+        ].count(0):
+            log.guess("encoding", name_of_it, "every other byte is zero", argument("encoding"))
+            return name_of_it
+    return None
+
+
+def _is_utf8(data: bytes, cut: bool) -> bool:
+    """Whether the bytes are UTF-8; a large file is checked where it lies, without a second copy."""
+    if len(data) < _LARGE:
+        try:
+            codecs.getincrementaldecoder("utf-8")("strict").decode(data, not cut)
+        except UnicodeDecodeError:
+            return False
+        return True
+    import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
+
+    ends = pa.py_buffer(struct.pack("=2q", 0, len(data)))
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _readable(utf8: bytes | memoryview, name: str) -> bytes | memoryview:
+    """Refuse what is no text at all."""
+    sample = bytes(utf8[:65536])
+    odd = sum(sample.count(code) for code in range(32) if code not in (9, 10, 12, 13))
+    if odd > 0.01 * len(sample) + 2:
+        raise DataError(
+            f"{name} is not a text file",
+            got=f"{odd:,} control characters in its first {len(sample):,} bytes",
+            fix=FIX,
+        )
+    if not sample.strip():
+        raise DataError(f"{name}: the file is empty", got="white space only", fix="export it again")
+    return utf8
+
+
+def guess_encoding(data: bytes) -> str:
+    """Tell cp1250, cp1251 and cp1252 apart.
+
+    Cyrillic words are runs of letters above 127, accents stand alone; letters of Polish and Czech are signs such as ³
+    and ¿ in the West, which do not stand within words.
+
+    Examples
+    --------
+    >>> guess_encoding("Просмотры".encode("cp1251")), guess_encoding("Categoría".encode("cp1252"))
+    ('cp1251', 'cp1252')
+    >>> guess_encoding("Sprzedaż; zasięg, wysłane".encode("cp1250"))
+    'cp1250'
+    """
+    sample = data[: 1 << 20]
+    if re.search(rb"[A-Za-z](?:\xbf|[\xb3\xb9\xbc\xbe\x8d\x8f\x9d][A-Za-z])", sample):
+        return "cp1250"
+    runs = re.findall(rb"[\xa8\xb8\xc0-\xff]+", sample)
+    long = sum(len(run) for run in runs if len(run) >= 3)
+    return "cp1251" if runs and long > 0.5 * sum(map(len, runs)) else "cp1252"
+
+
+def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:
+    """Split a text into records; where it may be read `fast` and is large, its head, the rest being for `fast_body`.
 
     Raises
     ------
@@ -132,25 +314,9 @@ def _lenient(text: str, delimiter: str) -> list[list[str]]:
 def parse(
     text: str, delimiter: str, name: str, *, cut: bool = False, first: int = 0
 ) -> tuple[list[list[str]], list[int]]:
-    """Split text into records by RFC 4180.
+    """Split text into records by RFC 4180, and say on which physical line each ends.
 
-    Parameters
-    ----------
-    text : str
-        The text.
-    delimiter : str
-        Between cells.
-    name : str
-        For messages.
-    cut : bool
-        Whether the text ends anywhere, so that its last record is left out.
-    first : int
-        Lines above `text`.
-
-    Returns
-    -------
-    rows, lines
-        Records, and the physical line on which each ends.
+    The last record is left out of a text that is `cut`; `first` is the number of lines above the text.
 
     Raises
     ------

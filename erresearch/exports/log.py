@@ -283,10 +283,7 @@ class Export:
 
     def told(self) -> list[str]:
         """A line for each warning and note."""
-        return [
-            *(f"warning: {caution}" for caution in self.warnings),
-            *(f"note: {note}" for note in self.notes),
-        ]
+        return [f"warning: {caution}" for caution in self.warnings] + [f"note: {note}" for note in self.notes]
 
     def _repr_markdown_(self) -> str:
         head, *lines = str(self).split("\n")
@@ -318,28 +315,19 @@ class Inspection:
         """Say what `str` says."""
         return str(self)
 
-    def _repr_markdown_(self) -> str:
-        """Layout, columns, what is guessed or noted; without rows, which may be of people."""
-        export = self.export
-        mapping = [
-            f"{target} ← {header}" if target != header else target
-            for target, header in export.columns.items()
-        ]
-        said = [*export.guessed(), *str(export.accounting).split("\n"), *export.told(), self._personal()]
-        head = f"**{escape(self.name)}**: {escape(export.kind)}, recognised as **{escape(export.format)}**; "
-        return "\n".join(
-            [
-                f"{head}looked at {escape(self.seen)}, nothing was written",
-                "",
-                f"Columns: {escape(', '.join(mapping))}",
-                "",
-                *(f"* {escape(line.strip())}" for line in said),
-            ]
-        )
-
     def _personal(self) -> str:
         named = ", ".join(self.export.dropped_columns) or "none"
         return f"personal columns that would not be loaded: {named}"
+
+    def _repr_markdown_(self) -> str:
+        """Layout, columns, what is guessed or noted; without rows, which may be of people."""
+        export = self.export
+        columns = (f"{name} ← {said}" if name != said else name for name, said in export.columns.items())
+        said = [*export.guessed(), *str(export.accounting).split("\n"), *export.told(), self._personal()]
+        head = f"**{escape(self.name)}**: {escape(export.kind)}, recognised as **{escape(export.format)}**; "
+        head += f"looked at {escape(self.seen)}, nothing was written"
+        points = [f"* {escape(line.strip())}" for line in said]
+        return "\n".join([head, "", f"Columns: {escape(', '.join(columns))}", "", *points])
 
     def __str__(self) -> str:
         """The whole finding as text."""

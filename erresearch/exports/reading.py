@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from erresearch.errors import DataError, ErresearchError, in_mapping
 from erresearch.exports.columns import Built, Draft, by_figure, draft_of, numeric_targets
-from erresearch.exports.containers import Bundle, Text, open_bundle
+from erresearch.exports.containers import Bundle, open_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.dates import day_of
+from erresearch.exports.delimited import Text
 from erresearch.exports.layouts import MAPPED, Format, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
 from erresearch.exports.mapping import KEPT, Settings, read_mapping
@@ -401,7 +402,7 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
             allowed=f"kind = {settings.kind!r}",
             fix=f"take the line kind out, or say which column is which under [columns] {in_mapping()}",
         )
-    reader = _reader(drafts)
+    reader = _reader(drafts[0])
     if (settings.less or settings.plus) and reader is not read_orders:
         raise DataError(
             f"{log.name} has no amounts of orders, to which less and plus of a mapping belong",
@@ -419,8 +420,8 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
             got="; ".join(f"{reason}: {count:,}" for reason, count in accounting.reasons.items()),
             fix=f"look at these rows in the file, or say {in_mapping()} what they hold",
         )
-    moments = [pl.col(name) for name in ("published_at", "at") if name in built.frame.columns]
-    in_utc = (moment.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for moment in moments)
+    moments = [name for name in ("published_at", "at") if name in built.frame.columns]
+    in_utc = pl.col(moments).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     columns = {target.removeprefix(KEPT): table.printed(target) for target in table.match.loaded} | log.found
     return Export(
         rows=built.frame.with_columns(in_utc),
@@ -437,18 +438,14 @@ def _one(chosen: Sequence[ExportTable], job: _Job) -> Export:
     )
 
 
-_Reader = Callable[[Sequence[Draft]], Built]
-
-
-def _reader(drafts: Sequence[Draft]) -> _Reader:
+def _reader(drafted: Draft) -> Callable[[Sequence[Draft]], Built]:
     """Which builder makes the rows of a layout."""
-    layout = drafts[0].layout
+    layout = drafted.layout
     if layout.kind == "outcomes":
-        return read_orders if _one_by_one(drafts[0]) else read_figures
+        return read_orders if _one_by_one(drafted) else read_figures
     if "metric_date" in layout.columns:
         return read_posts  # one row per post and day
-    by_kind = {"posts": read_posts, "survey": read_survey, "ads": read_ads}
-    return by_kind.get(layout.kind, read_series)
+    return {"posts": read_posts, "survey": read_survey, "ads": read_ads}.get(layout.kind, read_series)
 
 
 def _one_by_one(drafted: Draft) -> bool:
@@ -459,56 +456,43 @@ def _one_by_one(drafted: Draft) -> bool:
     figures = numeric_targets(drafted)
     if layout.evidence != MAPPED or "revenue" not in figures or not set(figures) <= {"revenue", "refunded"}:
         return False
-    clock = (
-        drafted.frame["date"].str.extract(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm])?)", 1).drop_nulls()
-    )
-    return "order_id" in drafted.frame.columns or clock.n_unique() > 1
+    clock = drafted.frame["date"].str.extract(r"(\d{1,2}:\d{2}(?::\d{2})?(?:\s*[AaPp]\.?[Mm])?)", 1)
+    return "order_id" in drafted.frame.columns or clock.drop_nulls().n_unique() > 1
 
 
 def _dropped(table: ExportTable, settings: Settings) -> tuple[str, ...]:
     """Headers of personal columns, but for those that the caller asked for."""
-    asked = {normalise(header) for header in (*settings.keep, *settings.hash)}
-    loaded = set(table.match.loaded.values())
-    known = set(table.match.columns.values()) - loaded
-    left = [
-        (i, h) for i, h in enumerate(table.header) if i not in loaded and h not in table.match.layout.ignore
-    ]
-    personal = [h.strip() for i, h in left if (i in known or is_personal(h)) and normalise(h) not in asked]
-    return tuple(dict.fromkeys(personal))
+    match, asked = table.match, {normalise(header) for header in (*settings.keep, *settings.hash)}
+    known, loaded = set(match.columns.values()), set(match.loaded.values())
+    left = [i for i, h in enumerate(table.header) if i not in loaded and h not in match.layout.ignore]
+    personal = [table.header[i] for i in left if i in known or is_personal(table.header[i])]
+    return tuple(dict.fromkeys(h.strip() for h in personal if normalise(h) not in asked))
 
 
 def _with_export_day(
     settings: Settings, chosen: Sequence[ExportTable], bundle: Bundle, log: ReadLog
 ) -> Settings:
     """Find the day of the export where the file's dates need it."""
+    match, day, reason = chosen[0].match, bundle.dated, "the archive was made then"
     if settings.exported_at is not None:
         return settings
-    if bundle.dated is not None:
-        log.guess(
-            "day of the export", bundle.dated, "the archive was made then", f"exported_at {in_mapping()}"
-        )
-        return replace(settings, exported_at=bundle.dated)
-    layout = chosen[0].match.layout
-    if (
-        "date" not in layout.columns
-        or layout.kind not in ("daily", "followers")
-        or "date" not in chosen[0].match.columns
-    ):
-        return settings
-    last = last_printed(draft_of(chosen[0], settings, ReadLog(log.name)))
-    if last is None:
-        return settings
-    named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
-    if named:
-        day, reason = day_of("-".join(named.groups())), "the file is named so"
-    elif bundle.changed is not None and _just_before(last, bundle.changed):
-        day, reason = bundle.changed, "the file was last changed then"
-        text = (
-            f"the dates have no year; it was taken from the file's own date, {day}, which fits its last row"
-        )
-        log.caution("year", text)
-    else:
-        return settings
+    if day is None:
+        if match.layout.kind not in ("daily", "followers") or "date" not in match.columns:
+            return settings
+        last = last_printed(draft_of(chosen[0], settings, ReadLog(log.name)))
+        named = re.search(r"(20\d{2})[-_.](\d{2})[-_.](\d{2})", bundle.name)
+        changed = bundle.changed or dt.date.min
+        just_before = [
+            int(f"{changed - dt.timedelta(back):%m%d}") for back in range(_NEAR * bool(bundle.changed))
+        ]
+        if last is not None and named:
+            day, reason = day_of("-".join(named.groups())), "the file is named so"
+        elif last in just_before:
+            day, reason = changed, "the file was last changed then"
+            text = f"the dates have no year; it was taken from the file's own date, {day}, which fits its last row"
+            log.caution("year", text)
+        else:
+            return settings
     log.guess("day of the export", day, reason, f"exported_at {in_mapping()}")
     return replace(settings, exported_at=day)
 
@@ -522,34 +506,21 @@ def _with_zone(settings: Settings, table: ExportTable, log: ReadLog) -> Settings
         log.guess("time zone", "UTC", "the header of the clocks says so", f"zone {in_mapping()}")
         return replace(settings, zone="UTC")
     for position, zones in stated_zones(table).items():
+        column = f"column {table.shown([position])}"
         if len(zones) > 1:
-            log.caution(
-                "time zones", f"column {table.shown([position])} names several time zones and is not used"
-            )
+            log.caution("time zones", f"{column} names several time zones and is not used")
             continue
         check_zone(zones[0])
-        reason = f"column {table.shown([position])} says so in every row"
-        log.guess("time zone", zones[0], reason, f"zone {in_mapping()}")
+        log.guess("time zone", zones[0], f"{column} says so in every row", f"zone {in_mapping()}")
         return replace(settings, zone=zones[0])
     return settings
 
 
-def _just_before(month_day: int, day: dt.date) -> bool:
-    """Whether a day and month fall on a date or a few days before it."""
-    return any(
-        (day - dt.timedelta(days=back)).month * 100 + (day - dt.timedelta(days=back)).day == month_day
-        for back in range(_NEAR)
-    )
-
-
 def _of_platform(drafts: list[Draft], platform: str | None, log: ReadLog) -> list[Draft]:
     """Of a file with tables of several networks, those of one."""
-    if platform is None or not drafts[0].layout.titles:
-        return drafts
-    wanted = normalise(platform)
-    titles = drafts[0].layout.titles
+    titles, wanted = drafts[0].layout.titles, normalise(platform or "")
     kept = [d for d in drafts if titles.get(normalise(d.table.title), ("", ""))[0] == wanted]
-    if not kept or len(kept) == len(drafts):
+    if platform is None or not kept:
         return drafts
     for drafted in drafts:
         if drafted not in kept:

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
 from erresearch.exports.columns import OTHER_CURRENCY, choose_currency
 from erresearch.exports.combine import combine_exports
-from erresearch.exports.containers import Bundle, Text
+from erresearch.exports.containers import Bundle
 from erresearch.exports.dates import orders_of, share_of_times
-from erresearch.exports.delimited import read_records
+from erresearch.exports.delimited import Text, read_records
 from erresearch.exports.layouts import (
     KINDS,
     MAPPED,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from erresearch.exports.containers import Bundle, Text
+from erresearch.exports.containers import Bundle
 from erresearch.exports.dates import orders_of, share_of_times
-from erresearch.exports.delimited import read_records
+from erresearch.exports.delimited import Text, read_records
 from erresearch.exports.layouts import load_registry, normalise, registered_headers
 from erresearch.exports.log import ReadLog
 from erresearch.exports.mapping import FIGURES, MOMENTS, columns_of

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from erresearch.errors import ColumnError, Count, DataError, in_mapping
-from erresearch.exports.containers import Text
-from erresearch.exports.delimited import fast_body, read_records
+from erresearch.exports.delimited import Records, Text, fast_body, read_records
 from erresearch.exports.layouts import (
     MAPPED,
     Format,
@@ -24,7 +23,6 @@ from erresearch.exports.layouts import (
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import has_known_words, show_headers
-from erresearch.exports.workbooks import Records
 from erresearch.io import pl
 from erresearch.schema.vocabulary import EXPOSURES, REACTIONS
 
