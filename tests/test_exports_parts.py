@@ -29,7 +29,6 @@ from erresearch.exports import (
     inspect_export,
     read_export,
     timestamps,
-    workbooks,
 )
 from erresearch.exports.layouts import Field, format_of, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
@@ -127,7 +126,7 @@ def test_damaged_containers_say_so(tmp_path: Path):
 
 
 def test_a_sheet_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(workbooks, "MAX_CELLS", 10)
+    monkeypatch.setattr(containers, "MAX_CELLS", 10)
     fails(
         FILES / "fanpage_karma.xlsx",
         r"the workbook is too large: 154 cells from its first to its last\. Allowed: at most 10 cells",

@@ -16,7 +16,7 @@ import pytest
 from builders import script
 
 from erresearch.errors import ErresearchError
-from erresearch.exports import containers, inspect_export, read_export, read_exports, workbooks
+from erresearch.exports import containers, inspect_export, read_export, read_exports
 from erresearch.exports.lazy_tables import hold_posts, is_lake, look_into
 from erresearch.exports.privacy import (
     LONGEST_HEADER,
@@ -313,7 +313,7 @@ def test_a_far_cell_of_an_old_workbook_is_refused_before_it_is_read(tmp_path: Pa
 
 def test_cells_without_a_place_are_counted_too():
     text = "<sheetData>" + "<row><c/><c/><c/></row>" * 4 + "</sheetData>"
-    assert workbooks._spanned(pl.Series([text])) >= 12
+    assert containers._spanned(pl.Series([text])) >= 12
 
 
 def test_a_sheet_that_is_named_many_times_is_refused(tmp_path: Path):

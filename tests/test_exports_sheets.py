@@ -13,8 +13,8 @@ import pytest
 from builders import script
 
 from erresearch.errors import EngineError, ErresearchError
-from erresearch.exports import Export, inspect_export, read_export, read_exports, workbooks
-from erresearch.exports.workbooks import read_workbook
+from erresearch.exports import Export, containers, inspect_export, read_export, read_exports
+from erresearch.exports.containers import read_workbook
 
 Cells = Sequence[Sequence[str | float | None]]
 Write = Callable[[Mapping[str, Cells]], Path]
@@ -273,8 +273,8 @@ def test_a_reader_that_panics_says_one_line_and_what_others_say_is_kept(
     with pytest.raises(EngineError, match=r"book\.xls: the workbook cannot be read.*bytes of which some"):
         read_workbook(path.read_bytes(), path.name)
     assert capfd.readouterr() == ("", "")
-    count = workbooks.count_cells
-    monkeypatch.setattr(workbooks, "count_cells", lambda data: os.write(2, b"meanwhile") and count(data))
+    count = containers.count_cells
+    monkeypatch.setattr(containers, "count_cells", lambda data: os.write(2, b"meanwhile") and count(data))
     path.write_bytes(MAKERS["xls"]({"Jan": days(1, 5)}))
     assert read_workbook(path.read_bytes(), path.name)[0][0].name == "Jan"
     assert capfd.readouterr().err == "meanwhile"

@@ -176,7 +176,7 @@ def _read_csv(content: bytes, source: Source, found: Found) -> pd.DataFrame:
 def _read_xlsx(content: bytes, source: Source, found: Found) -> pd.DataFrame:
     import python_calamine
 
-    from erresearch.exports.workbooks import cell_text
+    from erresearch.exports.containers import cell_text
 
     try:
         with python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
