@@ -33,8 +33,8 @@ from erresearch.exports import (
 from erresearch.exports.layouts import Field, format_of, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.numbers import Reading, parse_numbers
-from erresearch.exports.plausibility import instagram_time, tiktok_time, x_time
 from erresearch.exports.privacy import hashed
+from erresearch.exports.timestamps import instagram_time, tiktok_time, x_time
 from erresearch.io import resources
 from erresearch.io.files import resource
 from erresearch.panel import build_panel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
@@ -11,7 +11,6 @@ from erresearch.exports.layouts import Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
-from erresearch.exports.plausibility import warn_cut
 from erresearch.exports.privacy import hashed, may_hold_contacts, names_people, without_contacts
 from erresearch.exports.tables import ExportTable, is_note, zone_columns
 from erresearch.io import pl
@@ -23,6 +22,8 @@ OTHER_CURRENCY = "no amounts in this currency"
 _NEVER_A_WORD = ("time", "id")
 _LAST = 20
 _HANDLES = {"tiktok": r"tiktok\.com/@([^/?]+)", "x": r"(?:twitter|x)\.com/([^/?]+)/status"}
+# times the median of an account from which a value is looked at, and how many values tell the median
+_FAR, _MANY = 100, 20
 _TRUE = ["true", "1", "yes", "y", "ja", "si", "sí", "oui", "да", "wahr", "waar", "verdadero"]
 _FALSE = ["false", "0", "no", "n", "nee", "nein", "non", "нет", "falsch", "onwaar", "falso"]
 
@@ -520,6 +521,40 @@ def rows_of(drafted: Draft, columns: Mapping[str, object], *, dated: bool) -> pl
     frame = drafted.frame.select(pl.col("row").alias("source_row")).with_columns(**made)  # type: ignore[arg-type]
     frame = frame.select(*columns, "source_row").with_columns(further(drafted).values())
     return without_gaps(frame, "date", "no date", drafted.log) if dated else frame
+
+
+def warn_cut(text: str, log: ReadLog, rows: int) -> None:
+    """Say that a table is a selection."""
+    log.caution("cut table", f"{text}, so the posts are selected on their success", count=rows)
+
+
+def check_spikes(frame: pl.DataFrame, names: Sequence[str], log: ReadLog) -> None:
+    """Count values of a hundred times the account's median: somebody may have bought them, or counted wrongly.
+
+    Nothing is changed: what went viral looks alike.
+    """
+    # a median lies between the least and the most, so most columns are done with at one look
+    wide = frame.select(
+        (pl.col(name).max() > _FAR * pl.when(pl.col(name) > 0).then(pl.col(name)).min()).alias(name)
+        for name in names
+    )
+    names = [name for name in names if wide[name].any()]
+    if not names:
+        return
+    some = {name: pl.col(name).filter(pl.col(name) > 0) for name in names}
+    usual = frame.group_by("account").agg(
+        *(positive.median().alias(f"usual {name}") for name, positive in some.items()),
+        *(positive.count().alias(f"count {name}") for name, positive in some.items()),
+        *(pl.col(name).max().alias(f"most {name}") for name in names),
+    )
+    for name in names:
+        bound = pl.when(pl.col(f"count {name}") >= _MANY).then(_FAR * pl.col(f"usual {name}"))
+        if not usual.select((pl.col(f"most {name}") > bound).any()).item():
+            continue
+        bounds = dict(usual.select("account", bound.alias("bound")).iter_rows())
+        beyond = frame["account"].replace_strict(bounds, return_dtype=pl.Float64)
+        text = f"column {name!r}: {{count:value is}} over {_FAR} times the usual one of their account; they were kept, "
+        log.count("spikes", text + "and should be looked at", frame[name] > beyond, frame["source_row"])
 
 
 def without_gaps(frame: pl.DataFrame, name: str, reason: str, log: ReadLog) -> pl.DataFrame:

@@ -95,23 +95,9 @@ class Bundle:
 def open_bundle(
     path: str | Path, *, encoding: str | None = None, head: bool = False, strict: bool = False
 ) -> Bundle:
-    """Read a file's bytes into text and sheets.
+    """Read a file's bytes into texts, as UTF-8, and sheets; of a large file perhaps the head only.
 
-    Parameters
-    ----------
-    path : path
-        A file; an address on the web is refused.
-    encoding : str, optional
-        How the letters are written, where that is known.
-    head : bool
-        Whether the head of a large file is enough.
-    strict : bool
-        Whether a warning stops the reading.
-
-    Returns
-    -------
-    Bundle
-        Text parts are UTF-8.
+    Where it is `strict`, a warning stops the reading.
 
     Raises
     ------
@@ -266,9 +252,8 @@ def _members(
             made: tuple[Text | Records, ...] = tuple(sheets)
             cells += sum(len(row) for part in sheets for row in part.rows)
             if cells > MAX_CELLS:
-                raise _large_archive(
-                    name, f"over {MAX_CELLS:,} cells in its workbooks", f"{MAX_CELLS:,} cells"
-                )
+                most = f"{MAX_CELLS:,} cells"
+                raise _large_archive(name, f"over {most} in its workbooks", most)
         else:
             made = tuple(_part(content, member, kind, log, encoding=encoding))
             dates += [dt.date(*info.date_time[:3])] if info.date_time[0] >= 2000 else []
@@ -298,17 +283,11 @@ def check_archive(infos: list[zipfile.ZipInfo], name: str) -> None:
     """
     if any(info.filename.endswith(".iwa") for info in infos):
         raise EngineError(f"{name} is a Numbers document", got=f"{Count(len(infos)):part}", fix=FIX)
-    names = {info.filename for info in infos}
-    for part, what in (
-        ("content.xml", "an OpenDocument file (.ods)"),
-        ("word/document.xml", "a text document"),
-    ):
-        if part in names:
-            raise EngineError(
-                f"{name} is {what}",
-                got=f"{Count(len(infos)):part}",
-                fix="save it as .xlsx or CSV, and read that",
-            )
+    foreign = {"content.xml": "an OpenDocument file (.ods)", "word/document.xml": "a text document"}
+    what = next((foreign[info.filename] for info in infos if info.filename in foreign), "")
+    if what:
+        parts, fix = f"{Count(len(infos)):part}", "save it as .xlsx or CSV, and read that"
+        raise EngineError(f"{name} is {what}", got=parts, fix=fix)
     if len(infos) > MAX_MEMBERS:
         raise _large_archive(name, f"{Count(len(infos)):file}", f"{MAX_MEMBERS} files")
     unpacked = sum(info.file_size for info in infos)
@@ -377,15 +356,10 @@ def cell_text(value: Any) -> str:
 
 
 def read_workbook(data: bytes, name: str, *, limit: int | None = None) -> tuple[list[Records], int]:
-    """Read the visible sheets of a workbook, .xlsx or .xls, whose unpacked size was checked.
+    """Read the visible sheets of a workbook, .xlsx or .xls, whose unpacked size was checked; and count its formulas.
 
     Nothing is evaluated: of a formula the value is taken that the workbook stores. Links to other files are not followed,
-    hidden sheets are left out, and of each sheet at most `limit` rows are taken.
-
-    Returns
-    -------
-    sheets, formulas
-        Visible sheets in their order; and how many cells of the workbook are formulas.
+    and of each sheet at most `limit` rows are taken.
 
     Raises
     ------
@@ -450,7 +424,7 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records]
             top, left = sheet.start or (0, 0)
             # most cells are text; each row goes as soon as it is written
             texts = (
-                [""] * left + [c if type(c) is str else _WRITTEN.get(type(c), str)(c) for c in row]
+                [""] * left + [c if type(c) is str else cell_text(c) for c in row]
                 for row in sheet.iter_rows()
             )
             rows = itertools.islice(itertools.chain(([] for _ in range(top)), texts), limit)

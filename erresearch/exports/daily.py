@@ -10,6 +10,7 @@ from erresearch.exports.columns import (
     Built,
     Draft,
     account_of,
+    check_spikes,
     compare_totals,
     entities,
     numeric_targets,
@@ -21,7 +22,6 @@ from erresearch.exports.columns import (
 from erresearch.exports.dates import parse_times
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn, places
-from erresearch.exports.plausibility import check_spikes
 from erresearch.exports.privacy import holds_people, is_personal, names_people
 from erresearch.exports.timestamps import day_column, times_of
 from erresearch.io import pl

@@ -11,27 +11,21 @@ from erresearch.exports.columns import (
     Built,
     Draft,
     account_of,
+    check_spikes,
     compare_totals,
     flags,
     further,
     numeric_targets,
     typed,
+    warn_cut,
     without_gaps,
 )
 from erresearch.exports.combine import mark_others
 from erresearch.exports.layouts import MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, places
 from erresearch.exports.mapping import Settings
-from erresearch.exports.plausibility import (
-    DECODERS,
-    check_age,
-    check_limit,
-    check_posts,
-    check_stock,
-    damaged_ids,
-)
 from erresearch.exports.privacy import first_shape, show_name
-from erresearch.exports.timestamps import publication, times_of
+from erresearch.exports.timestamps import DECODERS, publication, times_of
 from erresearch.io import pl
 from erresearch.io.resources import by_morsels
 from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
@@ -48,6 +42,21 @@ _AGES = 2
 _SHOWN = 4
 _SAMPLE = 100
 _FLOAT, _DIGITS = r"^\d+\.0+$", 15
+_DAMAGED = r"^\d+([.,]\d+)?[eE]\+?\d+$"
+_CUT, _CUT_IDS = r"^\d{15}(0+)$", 6
+_ORDER = (("reach", "impressions"), ("reach", "views"), ("likes", "views"))
+_TOO_MANY, _ENOUGH, _GROWN = 0.2, 6, 7
+# what is said of posts with a mark
+_FLAGGED = {
+    "is_paid": (
+        "paid",
+        "{count:post was} advertised: spending confounds reactions; give it as a control or leave these posts out",
+    ),
+    "is_crosspost": (
+        "crosspost",
+        "{count:post was} also published on the sister network and may be counted there again",
+    ),
+}
 _PAID = ("reach_paid", "views_paid", "impressions_paid")
 _IDS = {"tiktok": r"/(?:video|photo)/(\d+)", "x": r"/status(?:es)?/(\d+)"}
 _NETWORK = r"\b(facebook|instagram|linkedin|tiktok|youtube|pinterest|threads|twitter)\b"
@@ -81,7 +90,11 @@ def read_posts(drafts: Sequence[Draft]) -> Built:
     """
     drafted = _merged(drafts)
     del drafts
-    check_limit(drafted.frame.height, drafted.layout, drafted.log)
+    if drafted.layout.limit and drafted.frame.height == drafted.layout.limit:
+        rows = drafted.frame.height
+        warn_cut(
+            f"the table has exactly {Count(rows):row}, the platform's limit: it looks cut", drafted.log, rows
+        )
     drafted = _with_export_day(_identified(drafted))
     days = _days(drafted)
     moment = publication(drafted)
@@ -105,18 +118,21 @@ def read_posts(drafts: Sequence[Draft]) -> Built:
     frame = _without_copies(frame, log)
     frame = _in_window(frame, settings, log, told=told)
     if layout.evidence == MAPPED:
-        check_stock(frame, log)
-    frame = check_posts(frame, layout, log)
-    check_age(frame, settings.exported_at, log)
+        _refuse_new_followers(frame, log)
+    frame = _screened(frame, log)
     frame = _aged(frame, settings.exported_at, log)
     return Built(_ordered(frame), frame.height, "posts", settings.exported_at)
 
 
 def _aged(frame: pl.DataFrame, exported_at: dt.date | None, log: ReadLog) -> pl.DataFrame:
     """How old each post was when it was exported: older posts had more time to be seen."""
+    log.note("an export lists the posts that still exist: what was deleted is not in it")
     if exported_at is None or not frame.height:
         return frame
     end = dt.datetime.combine(exported_at, dt.time())
+    young = frame["published_at"] > end - dt.timedelta(days=_GROWN)
+    text = f"{{count:post was}} younger than {_GROWN} days when they were exported: their figures still grow"
+    log.count("young posts", text, young, frame["source_row"])
     days = (pl.lit(end) - pl.col("published_at")).dt.total_hours() / 24
     frame = frame.with_columns(days.alias("age_days"))
     oldest, newest = frame["age_days"].max(), frame["age_days"].min()
@@ -147,7 +163,7 @@ def _identified(drafted: Draft) -> Draft:
     frame, platform, log = drafted.frame, drafted.layout.platform, drafted.log
     if "post_id" in frame.columns and not _whole_numbers(frame["post_id"]).null_count():
         first = frame["post_id"].head(_SAMPLE).str.strip_chars()
-        if not damaged_ids(first).any():
+        if not _damaged_ids(first).any():
             return drafted  # whole numbers in every row: nothing to mend
     links = drafted.said("permalink").replace("", None)
     from_links = links.str.extract(_IDS[platform], 1) if platform in _IDS else links
@@ -164,7 +180,7 @@ def _identified(drafted: Draft) -> Draft:
         about = f"column {drafted.header('post_id')!r}: {{count:id}} went through a decimal number (they end in .0), "
         about += f"and their last digits are not to be trusted{known}"
         log.count("ids through a float", about, floats & (ids.str.len_bytes() > _DIGITS), drafted.rows)
-    damaged = damaged_ids(ids)
+    damaged = _damaged_ids(ids)
     count = int(damaged.sum())
     if count:
         distinct = ids.filter(damaged).n_unique()
@@ -185,6 +201,25 @@ def _identified(drafted: Draft) -> Draft:
     else:
         ids = ids.fill_null(from_links)
     return _with_ids(drafted, ids.cast(pl.String))
+
+
+def _damaged_ids(ids: pl.Series) -> pl.Series:
+    """Tell ids that a spreadsheet turned into rounded numbers, written 6.49E+17 or with zeros after 15 digits.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> damaged_ids(pl.Series(["6.49E+17", "649000000000000123"])).to_list()
+    [True, False]
+    >>> damaged_ids(pl.Series(["649012345678901000", "649012345678902000"])).to_list()
+    [True, True]
+    """
+    long = ids.filter(ids.str.len_bytes() > _DIGITS).unique()
+    zeros = long.str.extract(_CUT, 1).str.len_bytes()
+    # that all of them end so by chance has a probability of one in a million
+    if len(long) and not zeros.null_count() and int(zeros.sum()) >= _CUT_IDS:
+        return (ids.str.len_bytes() > _DIGITS).fill_null(False)
+    return ids.str.contains(_DAMAGED).fill_null(False)
 
 
 def _whole_numbers(ids: pl.Series) -> pl.Series:
@@ -430,6 +465,100 @@ def _without_copies(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
         )
     again = frame.select(~pl.struct(keys).is_first_distinct()).to_series()
     return log.set_aside(frame, again, "rejected", "copies of an earlier row", warn=True)
+
+
+def _screened(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
+    """Look at the figures of posts; nothing is changed but a reach of 0 that was watched, which is not known."""
+    there, rows = set(frame.columns), frame["source_row"]
+
+    def tell(code: str, text: str, where: pl.Expr) -> pl.Series:
+        found = frame.select(where.fill_null(value=False)).to_series()
+        log.count(code, text, found, rows)
+        return found
+
+    for name in (name for name, dtype in frame.schema.items() if dtype == pl.Float64):
+        tell("negative", f"column {name!r}: {{count:value is}} negative and were kept", pl.col(name) < 0)
+    if {"reach", "views"} <= there:
+        text = "{count:post has} views and a reach of 0, which counts as missing"
+        odd = tell("reach of 0", text, (pl.col("reach") == 0) & (pl.col("views") > 0))
+        frame = frame.with_columns(frame["reach"].set(odd, None)) if odd.any() else frame
+    for small, large in _ORDER:
+        if {small, large} <= there and not (large == "views" and "impressions" in there):
+            text = f"{{count:row has}} more {small} than {large}; both were kept"
+            tell("order", text, (pl.col(small) > pl.col(large)) & (pl.col(large) > 0))
+    reactions = [name for name in REACTIONS if name in there]
+    if "reach" in there and reactions:
+        total = pl.sum_horizontal(reactions)
+        unseen = (total > 0) & (pl.col("reach") == 0)
+        tell("reactions without reach", "{count:post has} reactions and a reach of 0", unseen)
+        above = (total > pl.col("reach")) & (pl.col("reach") > 0)
+        over = tell("rate above 1", "{count:row has} more reactions than people reached", above)
+        count = int(over.sum())
+        if count > max(1, _TOO_MANY * frame.height):
+            raise DataError(
+                f"{log.name}: {Count(count, of=frame.height):row has} more reactions than people reached",
+                got=places(tuple(rows.filter(over).head(3)), count),
+                allowed=f"at most {_TOO_MANY:.0%} of the rows",
+                fix="the columns are likely mixed up: compare inspect_export with the file, and say them "
+                f"{in_mapping()}",
+            )
+    _note_reported(frame, log)
+    check_spikes(frame, reactions, log)
+    for flag, (code, text) in _FLAGGED.items():
+        if flag in there:
+            tell(code, text, pl.col(flag))
+    types = frame["post_type"].unique() if "post_type" in there and frame.height < 100_000 else ()
+    named = sorted({str(kind) for kind in types if kind})
+    if len(named) > 1:
+        some = ", ".join(map(show_name, named[:6]))
+        log.note(f"{Count(len(named)):kind} of post ({some}): rates of different kinds are not alike")
+    for name in (name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in there):
+        values = frame[name].drop_nulls()
+        if len(values) < _ENOUGH or values.min() != values.max():
+            continue
+        # what never moves cannot be related to anything
+        text = f"column {name!r} is the same in all {Count(len(values)):row}: without variation it cannot be used"
+        if name == "followers":
+            text = "one follower count stands for the whole period: a rate by followers then equals the reactions up to "
+            text += "a constant within the account"
+        log.caution("no variation", text, count=len(values))
+    return frame
+
+
+def _note_reported(frame: pl.DataFrame, log: ReadLog) -> None:
+    """What the platform worked out itself."""
+    if "er_reported" in frame.columns:
+        log.note(
+            "the engagement rate in the file is kept as er_reported; its formula is not stated, so it is not used"
+        )
+    there = [name for name in ("likes", "comments", "shares") if name in frame.columns]
+    if "engagements_reported" not in frame.columns or len(there) < 2:
+        return
+    known = frame.select([*there, "engagements_reported"]).drop_nulls()
+    gap = known.select(there).sum_horizontal() - known["engagements_reported"]
+    differ = int((gap != 0).sum())
+    if differ:
+        apart = f"{Count(differ, of=known.height):row}, by {gap.abs().sum() / known.height:,.1f} on average"
+        log.note(
+            f"the platform's own sum of reactions differs from {' + '.join(there)} in {apart}; both are kept"
+        )
+
+
+def _refuse_new_followers(frame: pl.DataFrame, log: ReadLog) -> None:
+    """A stock of followers has no median below 1 % of the largest reach, and not many zeros."""
+    exposure = next((name for name in ("reach", "views", "impressions") if name in frame.columns), None)
+    if "followers" not in frame.columns or exposure is None:
+        return
+    followers = frame["followers"].drop_nulls()
+    largest, median, zeros = frame[exposure].max(), followers.median(), (followers == 0).mean()
+    if not (isinstance(largest, float) and isinstance(median, float) and isinstance(zeros, float)):
+        return
+    if median < 0.01 * largest and zeros > 0.1:
+        raise DataError(
+            f"{log.name}: the column given as followers counts new followers, not followers",
+            got=f"{zeros:.0%} zeros and a median below 1 % of the largest {exposure}",
+            fix="map it to followers_gained, and take followers from a follower history",
+        )
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
