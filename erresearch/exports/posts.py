@@ -209,9 +209,9 @@ def _damaged_ids(ids: pl.Series) -> pl.Series:
     Examples
     --------
     >>> import polars as pl
-    >>> damaged_ids(pl.Series(["6.49E+17", "649000000000000123"])).to_list()
+    >>> _damaged_ids(pl.Series(["6.49E+17", "649000000000000123"])).to_list()
     [True, False]
-    >>> damaged_ids(pl.Series(["649012345678901000", "649012345678902000"])).to_list()
+    >>> _damaged_ids(pl.Series(["649012345678901000", "649012345678902000"])).to_list()
     [True, True]
     """
     long = ids.filter(ids.str.len_bytes() > _DIGITS).unique()
