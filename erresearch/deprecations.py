@@ -14,58 +14,24 @@ from functools import cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Literal
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, str]]:
-    from erresearch.io.files import registry
-
-    return registry("renamed.toml")
-
-
-def renamed_modules() -> Mapping[str, str]:
-    """Return the new address of each module that moved, by its old one.
-
-    See Also
-    --------
-    renamed_names : The same of single names.
+def addresses(kind: Literal["modules", "names", "removed"]) -> Mapping[str, str]:
+    """Return by its old address the new one of each module or single name, or what does the work of a removed one.
 
     Examples
     --------
-    >>> renamed_modules()["erresearch.auditing"]
-    'erresearch.audits'
-    """
-    return _table()["modules"]
-
-
-def renamed_names() -> Mapping[str, str]:
-    """Return the new address of each single name that moved, by its old one.
-
-    See Also
-    --------
-    renamed_modules : The same of whole modules.
-
-    Examples
-    --------
-    >>> renamed_names()["erresearch.panel.Account"]
-    'erresearch.panel.RowAccounting'
-    """
-    return _table()["names"]
-
-
-def removed_names() -> Mapping[str, str]:
-    """Return what does the work of each name that was taken away.
-
-    See Also
-    --------
-    renamed_names : Names that only moved.
-
-    Examples
-    --------
-    >>> removed_names()["erresearch.metrics.session_duration"]
+    >>> addresses("modules")["erresearch.auditing"], addresses("names")["erresearch.panel.Account"]
+    ('erresearch.audits', 'erresearch.panel.RowAccounting')
+    >>> addresses("removed")["erresearch.metrics.session_duration"]
     'scipy.stats.bootstrap gives the interval of a mean or a median'
     """
-    return _table()["removed"]
+    from erresearch.io.files import registry
+
+    found: Mapping[str, str] = registry("renamed.toml")[kind]
+    return found
 
 
 def _warn(old: str, new: str, stacklevel: int) -> None:
@@ -90,7 +56,7 @@ def old_names(module: str, new: str | None = None) -> Callable[[str], object]:
 
     See Also
     --------
-    renamed_names : The table that it reads.
+    addresses : The table that it reads.
 
     Examples
     --------
@@ -100,10 +66,10 @@ def old_names(module: str, new: str | None = None) -> Callable[[str], object]:
     """
 
     def get(name: str) -> object:
-        use = removed_names().get(f"{module}.{name}")
+        use = addresses("removed").get(f"{module}.{name}")
         if use:
             raise AttributeError(f"{module}.{name} was removed in 0.2.0: {use}")
-        address = renamed_names().get(f"{module}.{name}")
+        address = addresses("names").get(f"{module}.{name}")
         if address and not new:
             _warn(f"{module}.{name}", address, 2)
         home, _, own = (address or f"{new or ''}.{name}").rpartition(".")
@@ -121,28 +87,28 @@ class OldAddresses(MetaPathFinder, Loader):
 
     See Also
     --------
-    renamed_modules : The table that it reads.
+    addresses : The table that it reads.
     """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Answer for old addresses inside this package only."""
-        if not fullname.startswith("erresearch.") or fullname not in renamed_modules():
+        if not fullname.startswith("erresearch.") or fullname not in addresses("modules"):
             return None
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Make a module that forwards."""
-        made = ModuleType(spec.name, f"Forwards to {renamed_modules()[spec.name]}.")
-        new = renamed_modules()[spec.name]
+        made = ModuleType(spec.name, f"Forwards to {addresses('modules')[spec.name]}.")
+        new = addresses("modules")[spec.name]
         made.__getattr__ = old_names(spec.name, new)  # type: ignore[method-assign]
         return made
 
     def exec_module(self, module: ModuleType) -> None:
         """Say where it is now, in the name of the line that imports it."""
         # the caller stands above importlib's own frames, which `warnings` leaves out of its count
-        _warn(module.__name__, renamed_modules()[module.__name__], 2)
+        _warn(module.__name__, addresses("modules")[module.__name__], 2)
 
 
 def install() -> None:

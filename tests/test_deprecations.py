@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from erresearch.deprecations import removed_names, renamed_modules, renamed_names
+from erresearch.deprecations import addresses
 
 DOCUMENTED = (Path(__file__).parent / "expected" / "names_0_1.txt").read_text(encoding="utf-8").split()
+MODULES, NAMES, REMOVED = (addresses(kind) for kind in ("modules", "names", "removed"))
 
 
 def at(address: str) -> object:
@@ -23,20 +24,20 @@ def at(address: str) -> object:
 def test_every_name_that_the_reference_of_0_1_documented_is_reached():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        kept = [address for address in DOCUMENTED if address not in removed_names()]
+        kept = [address for address in DOCUMENTED if address not in REMOVED]
         assert all(at(address) is not None for address in kept)
 
 
-@pytest.mark.parametrize("old", removed_names())
+@pytest.mark.parametrize("old", REMOVED)
 def test_a_name_that_was_removed_says_what_does_its_work(old: str):
     assert old in DOCUMENTED
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a module that has moved as well
-        with pytest.raises(AttributeError, match=rf"^{old} was removed in 0\.2\.0: {removed_names()[old]}$"):
+        with pytest.raises(AttributeError, match=rf"^{old} was removed in 0\.2\.0: {REMOVED[old]}$"):
             at(old)
 
 
-@pytest.mark.parametrize(("old", "new"), renamed_modules().items())
+@pytest.mark.parametrize(("old", "new"), MODULES.items())
 def test_a_module_under_its_old_address_warns_and_forwards(old: str, new: str):
     code = f"import warnings; warnings.simplefilter('error'); import {old}"
     with pytest.MonkeyPatch.context() as patched:
@@ -52,9 +53,9 @@ def test_a_module_under_its_old_address_warns_and_forwards(old: str, new: str):
             moved.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize(("old", "new"), renamed_names().items())
+@pytest.mark.parametrize(("old", "new"), NAMES.items())
 def test_a_single_name_under_its_old_address_warns_and_forwards(old: str, new: str):
-    if old.rpartition(".")[0] in renamed_modules():
+    if old.rpartition(".")[0] in MODULES:
         pytest.skip("the import of its module warns")
     with pytest.warns(DeprecationWarning, match=f"^{old} is {new} from now on$"):
         assert at(old) is at(new)

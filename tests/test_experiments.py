@@ -424,12 +424,11 @@ def test_what_pairs_of_shops_find_is_foreseen_from_honest_noise():
 
 def test_the_length_of_the_response_is_read_from_the_past():
     shop = simulate_shop("nothing", days=1095, effect=0.5, orders=200, rng=3)
-    found = carry_over(read_series(shop)[0])
-    assert found.believed
-    assert found.window[0] == 1
-    assert not carry_over(read_series(shop.drop(columns="engagement"))[0]).believed
-    silent = carry_over(read_series(shop.assign(engagement=0.0))[0])
-    assert not silent.believed
+    (first, _), explained = carry_over(read_series(shop)[0])
+    assert first == 1
+    assert explained > 6.63  # beyond chance in one of a hundred
+    for unknown in (shop.drop(columns="engagement"), shop.assign(engagement=0.0)):
+        assert carry_over(read_series(unknown)[0]) == ((1, 14), 0.0)
 
 
 def test_blocks_as_long_as_the_response_find_more():

@@ -191,17 +191,12 @@ def interruption(
     )
 
 
+Texts = str | Sequence[str]
 Window = tuple[str, np.datetime64, np.datetime64]
 
 
-def _windows(
-    at: str | Sequence[str],
-    until: str | Sequence[str],
-    entity: str | Sequence[str] | None,
-    shops: tuple[Series, ...],
-) -> list[Window]:
-    starts = [at] if isinstance(at, str) else list(at)
-    ends = [until] if isinstance(until, str) else list(until)
+def _windows(at: Texts, until: Texts, entity: Texts | None, shops: tuple[Series, ...]) -> list[Window]:
+    starts, ends = ([each] if isinstance(each, str) else list(each) for each in (at, until))
     if entity is None:
         entity = shops[0].entity if len(shops) == 1 else ()
     names = [entity] * len(starts) if isinstance(entity, str) else list(entity)
@@ -218,11 +213,8 @@ def _windows(
         (name, day_of(first, "at"), day_of(last, "until"))
         for name, first, last in zip(names, starts, ends, strict=True)
     ]
-    for _, first, last in found:
-        if not first < last:
-            raise DesignError(
-                "an interruption ends before it begins", got=f"{first} to {last}", fix="swap at and until"
-            )
+    if wrong := next((f"{first} to {last}" for _, first, last in found if not first < last), ""):
+        raise DesignError("an interruption ends before it begins", got=wrong, fix="swap at and until")
     return found
 
 
@@ -254,8 +246,7 @@ def _together(windows: list[Window], errors: list[dict[np.datetime64, float]]) -
 def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.datetime64, float]]:
     """One interruption, and by how much its way misses at each placebo date."""
     name, first, last = window
-    shops, windows, outcome = setting.shops, setting.windows, setting.outcome
-    shop = next(each for each in shops if each.entity == name)
+    shop = next(each for each in setting.shops if each.entity == name)
     step = DAYS[shop.every]
     begin = math.ceil((first - shop.dates[0]).astype(int) / step)
     end = math.ceil((last - shop.dates[0]).astype(int) / step)
@@ -265,11 +256,11 @@ def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.da
             got=f"{Count(begin):period} before, {len(shop) - begin} from it on",
             fix="give more history, or a later date",
         )
-    touched = _touched(windows, shop)
+    touched = _touched(setting.windows, shop)
     y = _levels(shop)
     if np.isnan(y[begin:end]).any():
         raise DesignError(
-            f"`{outcome}` is missing in the interruption",
+            f"`{setting.outcome}` is missing in the interruption",
             got=f"{Count(int(np.isnan(y[begin:end]).sum()), of=end - begin):period}",
             fix="add the missing rows",
         )
@@ -277,7 +268,9 @@ def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.da
     y = np.where(np.isnan(y), np.interp(np.arange(len(y)), np.flatnonzero(~np.isnan(y)), y[~np.isnan(y)]), y)
     names, donors = _donors(shop, setting, end)
     length = end - begin
-    starts = _placebo_starts(touched, begin, length, 7 * SHORTEST // step)
+    # earlier dates whose window and half a year before hold no interruption, spread evenly
+    fine = [s for s in range(7 * SHORTEST // step, begin - length + 1) if not touched[s : s + length].any()]
+    starts = fine[:: max(1, math.ceil(len(fine) / MOST_PLACEBOS))]
     if len(starts) // 2 < FEWEST_PLACEBOS:
         raise DesignError(
             "too few placebo dates to know how often such a gap appears by itself",
@@ -340,13 +333,6 @@ def _donors(shop: Series, setting: _Setting, end: int) -> tuple[list[str], Array
         names.append(each.entity)
         columns.append(level)
     return names, np.column_stack(columns) if columns else np.zeros((end, 0))
-
-
-def _placebo_starts(touched: Flags, begin: int, length: int, shortest: int) -> list[int]:
-    """Earlier dates whose window and half a year before hold no interruption, spread evenly."""
-    fine = [s for s in range(shortest, begin - length + 1) if not touched[s : s + length].any()]
-    keep = max(1, math.ceil(len(fine) / MOST_PLACEBOS))
-    return fine[::keep]
 
 
 def _gap(shop: Series, y: Array, donors: Array, *, begin: int, length: int, way: str) -> tuple[float, Array]:

@@ -359,19 +359,18 @@ def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
     """
     every = shops[0].every
     usual = DEFAULT_WINDOW[every]
-    best = max(map(carry_over, shops), key=lambda found: found.gain if found.believed else -math.inf)
-    window = best.window if best.believed and best.window[1] > usual[1] else usual
-    past = f"In the past reactions went with the outcome {_span(best.window, every)} later"
-    if window == best.window and best.believed:
+    best, explained = max(map(carry_over, shops), key=lambda found: found[1])
+    past = f"In the past reactions went with the outcome {_span(best, every)} later"
+    if not explained:
+        reasons.append(f"The past does not tell how long posting works: {_span(usual, every)} are taken.")
+    elif best[1] > usual[1] or best == usual:
         reasons.append(f"{past}.")
-    elif best.believed:
+    else:
         reasons.append(
             f"{past}. What moves both at once looks like that too, so {_span(usual, every)} are taken; declare a shorter"
             " window (lags=, --lags) where you know it."
         )
-    else:
-        reasons.append(f"The past does not tell how long posting works: {_span(usual, every)} are taken.")
-    return window
+    return best if best[1] > usual[1] else usual
 
 
 def _if_longer(design: PauseDesign, late: Power) -> str:
@@ -525,62 +524,40 @@ DEFAULT_WINDOW: Final = {"D": (1, 14), "W": (0, 2)}
 BELIEVED: Final = 6.63
 
 
-@dataclass(frozen=True, slots=True)
-class CarryOver:
-    """Which window of the response fits the past, and by how much.
-
-    Parameters
-    ----------
-    window : tuple of int
-        First and last lag.
-    gain : float
-        Fall in −2 log likelihood against no response.
-    believed : bool
-        Whether that is beyond what chance brings.
-    """
-
-    window: tuple[int, int]
-    gain: float
-    believed: bool
-
-
-def carry_over(shop: Series) -> CarryOver:
-    """Find how long reactions go with the outcome, from the past alone.
+def carry_over(shop: Series) -> tuple[tuple[int, int], float]:
+    """Find how long reactions go with the outcome, from the past alone: first and last lag, and what they explain.
 
     The outcome is regressed on log(B + .3 m), B the mean engagement over a window of lags and m its median, with the
-    calendar terms and filtered by the memory of the noise. The past may be confounded, so this chooses a length of
-    blocks and never an effect.
+    calendar terms and filtered by the memory of the noise. What a window explains is the fall in −2 log likelihood
+    against no response; where it is not beyond what chance brings, the usual window is taken, and 0 is explained. The
+    past may be confounded, so this chooses a length of blocks and never an effect.
 
     Examples
     --------
     >>> days = np.arange("2024-01-01", "2025-01-01", dtype="datetime64[D]")
     >>> shop = Series(entity="a", every="D", dates=days, outcome=np.exp(np.sin(np.arange(366.0))))
-    >>> carry_over(shop).window, carry_over(shop).believed
-    ((1, 14), False)
+    >>> carry_over(shop)
+    ((1, 14), 0.0)
     """
-    unknown = CarryOver(DEFAULT_WINDOW[shop.every], 0.0, False)
+    best, explained = DEFAULT_WINDOW[shop.every], BELIEVED
     if shop.engagement is None or np.isnan(shop.engagement).mean() > 0.1:
-        return unknown
+        return best, 0.0
     model = fit_history(shop)
-    longest = WINDOWS[shop.every][-1][1]
     reactions = np.nan_to_num(shop.engagement, nan=float(np.nanmedian(shop.engagement)))
     y = logged(shop.outcome, model.floor)
     X = calendar_terms(shop.dates, len(shop), shop.every)
-    use = np.isfinite(y) & (np.arange(len(y)) >= longest + len(model.memory))
+    use = np.isfinite(y) & (np.arange(len(y)) >= WINDOWS[shop.every][-1][1] + len(model.memory))
     y = np.where(np.isfinite(y), y, np.nanmean(y))
-    best = unknown
-    plain_fit = _squares(y, X, model, use)
+    alone = _squares(y, X, model, use)
     for window in WINDOWS[shop.every]:
         felt = box(reactions, window)
-        middle = float(np.median(felt[use]))
-        if middle <= 0:
+        if (middle := float(np.median(felt[use]))) <= 0:
             continue
-        gain = use.sum() * math.log(
-            plain_fit / _squares(y, np.column_stack([X, np.log(felt + 0.3 * middle)]), model, use)
-        )
-        if gain > best.gain:
-            best = CarryOver(window, float(gain), bool(gain > BELIEVED))
-    return best if best.believed else unknown
+        terms = np.column_stack([X, np.log(felt + 0.3 * middle)])
+        gain = float(use.sum() * math.log(alone / _squares(y, terms, model, use)))
+        if gain > explained:
+            best, explained = window, gain
+    return best, explained if explained > BELIEVED else 0.0
 
 
 def _squares(y: Array, X: Array, model: Model, use: Flags) -> float:

@@ -40,7 +40,10 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
     ((64, 1, 1, 12), True)
     """
     if design.kind == "shops":
-        return _by_shops(design, count, rng), False
+        starts = rng.permuted(np.broadcast_to(design.stops, (count, design.groups)), axis=-1)
+        stops = np.arange(design.length) >= starts[..., None]
+        first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
+        return ~np.stack([stops & first, stops & ~first], axis=2), False
     half = [True] * (design.size // 2) + [False] * (design.size // 2)
     if design.possible**units <= min(ALL_OF_THEM, 4 * count):
         orders = sorted(set(itertools.permutations(half)))
@@ -51,13 +54,6 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
         drawn = rng.permuted(np.broadcast_to(np.array(half), shape), axis=-1)
         blocks, complete = drawn.reshape(count, units, 1, -1), False
     return np.repeat(blocks, design.block, axis=-1), complete
-
-
-def _by_shops(design: PauseDesign, count: int, rng: np.random.Generator) -> Plans:
-    starts = rng.permuted(np.broadcast_to(design.stops, (count, design.groups)), axis=-1)
-    stops = np.arange(design.length) >= starts[..., None]
-    first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
-    return ~np.stack([stops & first, stops & ~first], axis=2)
 
 
 def exposure(plans: Plans, lags: tuple[int, int]) -> Array:
@@ -402,22 +398,14 @@ def ratio_set(sums: PlanSums, level: float) -> tuple[float, Interval]:
     reach = 1 + float(np.abs(ends).max())
     middle = np.r_[ends[0] - reach, (ends[1:] + ends[:-1]) / 2, ends[-1] + reach]
     total = len(again) if sums.complete else len(again) + 1
-    inside = np.array(
-        [
-            _as_extreme(again, own, theta) + (0 if sums.complete else 1) > (1 - level) * total + 1e-9
-            for theta in middle
-        ]
-    )
+    mine = np.abs(own[0] - own[1] * middle)
+    extreme = np.abs(again[:, :1] - again[:, 1:] * middle) >= mine - TIE * np.maximum(mine, 1.0)
+    inside = extreme.sum(axis=0) + (0 if sums.complete else 1) > (1 - level) * total + 1e-9
     if not inside.any():
         return value, Interval(value, value, level)
     borders = np.r_[-math.inf, ends, math.inf]
     first, last = int(np.argmax(inside)), len(inside) - 1 - int(np.argmax(inside[::-1]))
     return value, Interval(float(borders[first]), float(borders[last + 1]), level)
-
-
-def _as_extreme(again: Array, own: Array, theta: float) -> int:
-    mine = abs(own[0] - theta * own[1])
-    return int((np.abs(again[:, 0] - theta * again[:, 1]) >= mine - TIE * max(mine, 1.0)).sum())
 
 
 #: Courses of the noise for each of some plans that could have been drawn, and plans drawn again to judge one.
