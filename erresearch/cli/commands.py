@@ -365,7 +365,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         with _own_warnings_in_one_line():
             status = command.main(arguments, prog_name="erresearch", standalone_mode=False)
-    except ErresearchError as error:
+    except (ErresearchError, OSError) as error:
         return _refuse(error)
     except click.ClickException as error:
         return _refuse(error.format_message())
@@ -375,8 +375,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # click ends so where whoever reads the help has seen enough
         silence(sys.stdout)
         return 0
-    except OSError as error:
-        return _refuse(error)
     except MemoryError:
         return _refuse("what was asked for needs more memory than there is. Ask for fewer rows at a time.")
     return status if isinstance(status, int) else 0

@@ -498,27 +498,23 @@ def _gaps(shop: Series, posts: Array) -> list[Pause]:
 
 
 def _changes(shop: Series, posts: Array, gaps: list[Pause]) -> list[Pause]:
-    span = 56 // DAYS[shop.every]
+    span, n = 56 // DAYS[shop.every], len(posts)
     total = np.r_[0.0, np.cumsum(posts)]
+    middle = np.arange(span, n - span + 1)
+    before, after = total[middle] - total[middle - span], total[middle + span] - total[middle]
+    score = np.zeros(n)
+    twofold = np.maximum(before, after) >= 2 * np.maximum(np.minimum(before, after), 1)
+    score[middle[twofold]] = ((after - before) / np.sqrt(np.maximum(before + after, 1)))[twofold]
     found, at = [], span
-    score = np.zeros(len(posts))
-    for s in range(span, len(posts) - span + 1):
-        before, after = total[s] - total[s - span], total[s + span] - total[s]
-        if max(before, after) >= 2 * max(min(before, after), 1):
-            score[min(s, len(posts) - 1)] = (after - before) / math.sqrt(before + after)
-    while at < len(posts):
-        part = score[at : at + span]
-        best = at + int(np.argmax(np.abs(part)))
-        pause = _pause(shop, "more" if score[best] > 0 else "less", best, min(best + span, len(posts)))
-        apart = all(pause.until <= gap.at or gap.until <= pause.at for gap in gaps)
-        near_gap = any(
-            abs(_days(pause.at, gap.at)) <= 56 or abs(_days(pause.at, gap.until)) <= 56 for gap in gaps
-        )
-        if abs(score[best]) >= 4 and apart and not near_gap:
+    while at < n:
+        best = at + int(np.argmax(np.abs(score[at : min(at + span, n)])))
+        pause = _pause(shop, "more" if score[best] > 0 else "less", best, min(best + span, n))
+        beside = any(pause.at < gap.until and gap.at < pause.until for gap in gaps)
+        near = any(abs(_days(pause.at, end)) <= 56 for gap in gaps for end in (gap.at, gap.until))
+        lasting = abs(score[best]) >= 4 and not beside and not near
+        if lasting:
             found.append(pause)
-            at = best + span
-        else:
-            at += span
+        at = best + span if lasting else at + span
     return found
 
 
