@@ -153,12 +153,10 @@ def examine(
     for claim, place in zip(chosen, range(0, len(found), len(data)), strict=True):
         for at, verdict in enumerate(found[place : place + len(data)], start=place):
             found[at] = _leaning(claim, verdict, data[verdict.dataset], level, said)
-    if said.events is not None and not told:
-        bare = judged(replace(said, events=None))
-        found = [_beside(one, other, "events") for one, other in zip(found, bare, strict=True)]
-    if said.controls:
-        bare = judged(replace(said, controls=()))
-        found = [_beside(one, other, "controls") for one, other in zip(found, bare, strict=True)]
+    bare = {"events": replace(said, events=None), "controls": replace(said, controls=())}
+    declared = {"events": said.events is not None and not told, "controls": len(said.controls) > 0}
+    for what in (what for what, there in declared.items() if there):
+        found = [_beside(one, other, what) for one, other in zip(found, judged(bare[what]), strict=True)]
     return tuple(found)
 
 
@@ -193,16 +191,14 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
     It is judged again without the x, then without the y, that is furthest from the others of its entity. A period carries
     it where the word is another then, and the interval half as wide again, or elsewhere.
     """
-    few = verdict.estimate is not None and 1 <= verdict.estimate.n_accounts <= FEW_SHOPS
-    if not few or verdict.word not in DECISIVE or claim.procedure != "precedence":
+    estimate = verdict.estimate
+    if estimate is None or verdict.word not in DECISIVE or claim.procedure != "precedence":
         return verdict
-    if isinstance(data, (Moments, Rowless)):
+    if isinstance(data, (Moments, Rowless)) or not 1 <= estimate.n_accounts <= FEW_SHOPS:
         return verdict
     cast = cast_roles(claim, data, dataset=verdict.dataset, declared=replace(declared, events=None))
-    said = replace(
-        declared,
-        columns={name: own for name, own in declared.columns.items() if own in cast.roles.values()},
-    )
+    played = {name: own for name, own in declared.columns.items() if own in cast.roles.values()}
+    said = replace(declared, columns=played)
     x, y, rows = cast.column("x"), cast.column("y"), _rows_of(cast)
     own = np.array(rows[cast.column("by")].to_list())
     for name, role in ((x, "x"), (f"{x}_24h", "x"), (y, "y")):
@@ -212,7 +208,7 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
             continue
         without = rows.with_columns(rows[name].cast(float).scatter(at, None))
         again = _again(claim, verdict, without, level, said)
-        if again.word == verdict.word or not _leaned(verdict.estimate, again.estimate):
+        if again.word == verdict.word or not (again.estimate is None or _leans(estimate, again.estimate)):
             continue
         period, when = _period(rows[cast.column("time")].to_list(), at)
         carries = f"{when} carries it"
@@ -239,19 +235,16 @@ def _rows_of(cast: Variables[Any]) -> Any:
 
 def _again(claim: Claim, verdict: Verdict, rows: Any, level: float, declared: Declared) -> Verdict:
     """What the same claim is called on other rows of the same data set."""
-    own = verdict.interval.level if verdict.interval is not None else level
     about: dict[str, Any] = {"dataset": verdict.dataset, "simulated": verdict.simulated}
     try:
         evidence = evidence_for(claim, rows, dataset=verdict.dataset, level=level, declared=declared)
     except ErresearchError as error:
         return not_judged(claim, reason=str(error), code=error.code, **about)
-    return judge(claim, evidence, level=own, **about)
+    return judge(claim, evidence, level=verdict.interval.level if verdict.interval else level, **about)
 
 
-def _leaned(before: Estimate | None, after: Estimate | None) -> bool:
+def _leans(before: Estimate, after: Estimate) -> bool:
     """Whether one period less changes the interval by more than a few rows less would: a close call is no lean."""
-    if before is None or after is None:
-        return True
     half = before.interval.half
     return after.interval.half > _WIDER * half or abs(after.value - before.value) > half
 
@@ -337,9 +330,7 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
     if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
         repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
         if claim.arrow:
-            copied_from_another_period(
-                cast.data, cast.column("y"), cast.column("x"), by=cast.column("by"), time=cast.column("time")
-            )
+            copied_from_another_period(cast.data, cast.column("y"), cast.column("x"), **cast.in_time)
 
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:
@@ -367,19 +358,11 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
             allowed=f"at most {LARGEST_FAMILY}",
             fix="name fewer beforehand, or pool them",
         )
-    verdicts = {
-        name: judge(claim, found[name], dataset=name, level=level, simulated=True)
-        for name in found
-        if simulated[name]
-    }
-    sources = {
-        name: data[name].kind(claim) if isinstance(data[name], Rowless) else "from rows" for name in family
-    }
-    verdicts |= _stepwise(claim, {name: found[name] for name in family}, sources, level)
-    verdicts |= {
-        name: not_judged(claim, dataset=name, reason=reason, code=code, simulated=simulated[name])
-        for name, (reason, code) in reasons.items()
-    }
+    verdicts = _stepwise(claim, {name: found[name] for name in family}, data, level)
+    for name, (reason, code) in reasons.items():
+        verdicts[name] = not_judged(claim, dataset=name, reason=reason, code=code, simulated=simulated[name])
+    for name in found.keys() - set(family):
+        verdicts[name] = judge(claim, found[name], dataset=name, level=level, simulated=True)
     return [verdicts[name] for name in data]
 
 
@@ -396,17 +379,15 @@ def _undeclared(claim: Claim, data: Any, name: str) -> str:
 
 
 def _stepwise(
-    claim: Claim, family: Mapping[str, Evidence], sources: Mapping[str, str], level: float
+    claim: Claim, left: dict[str, Evidence], data: Mapping[str, Any], level: float
 ) -> dict[str, Verdict]:
     """Holm's steps: with m left, judge at 1 − α/m; what is decided leaves the family, and the rest goes on."""
-    left = dict(family)
     decided: dict[str, Verdict] = {}
     while left:
-        own = 1 - (1 - level) / len(left)
-        now = {
-            name: judge(claim, evidence, dataset=name, level=own, source=sources[name])
-            for name, evidence in left.items()
-        }
+        own, now = 1 - (1 - level) / len(left), {}
+        for name, evidence in left.items():
+            source = data[name].kind(claim) if isinstance(data[name], Rowless) else "from rows"
+            now[name] = judge(claim, evidence, dataset=name, level=own, source=source)
         settled = {name: verdict for name, verdict in now.items() if verdict.word in DECISIVE}
         decided |= settled or now
         left = {name: evidence for name, evidence in left.items() if name not in decided}
@@ -483,8 +464,8 @@ def real_rows(verdicts: Iterable[Verdict]) -> Table:
         adjusted = replace(verdict, interval=verdict.estimate.at(0.95).interval).number.rpartition(" (")[0]
         called = f"{short[verdict.claim]} ({verdict.claim})" if verdict.claim in short else verdict.claim
         cells = [called, verdict.dataset, figures.pop("naive r"), adjusted, *figures.values()]
-        sure = [] if verdict.certainty is None else [verdict.certainty.level]
-        marks = [f"({', '.join(verdict.qualifiers)})"] if verdict.qualifiers else []
-        rows.append([*cells, verdict.word, " ".join([*sure, *marks])])
+        sure = "" if verdict.certainty is None else verdict.certainty.level
+        marks = f" ({', '.join(verdict.qualifiers)})" if verdict.qualifiers else ""
+        rows.append([*cells, verdict.word, sure + marks])
     heads = ["claim", "data", "naive r", "adjusted", *list(_BESIDE)[1:], "word", "certainty"]
     return Table.of(heads, rows)

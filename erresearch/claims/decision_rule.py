@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
-from erresearch.claims.registry import Claim, grade, read_points
+from erresearch.claims.registry import Claim, Direction, grade, read_points
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.relate.inference import FEWEST_CLUSTERS
 from erresearch.results import (
@@ -108,9 +108,7 @@ SHOWN: Final = "shown"
 _SURE: Final = 0.99
 
 
-def word_of(
-    interval: Interval, *, direction: Literal["greater", "less", "absent"], sesoi: float
-) -> tuple[Word, str]:
+def word_of(interval: Interval, *, direction: Direction, sesoi: float) -> tuple[Word, str]:
     """Word of a claim whose effect lies in `interval`.
 
     For θ > 0, in this order: inside (−δ, δ) → practically nil, whatever its sign; above 0 → supported, "at least δ"
@@ -189,12 +187,7 @@ def settled(interval: Interval, delta: float) -> tuple[Word, Reason]:
     """
     ends = Interval(max(interval.low, -_FAR), min(interval.high, _FAR), interval.level)
     word, _ = word_of(ends, direction="greater", sesoi=delta)
-    if word == "practically nil":
-        return word, Reason(ReasonCode.INSIDE_SESOI, {"sesoi": delta})
-    if word == "inconclusive":
-        code = ReasonCode.HOLDS_ZERO_AND_LARGE if interval.bounded else ReasonCode.NO_BOUND
-        return word, Reason(code, {"sesoi": delta})
-    return word, Reason(ReasonCode.BEYOND_ZERO, {"side": "above" if word == "supported" else "below"})
+    return word, _rule("greater", delta, word, "", ends if word in DECISIVE else interval)
 
 
 def judge(
@@ -296,11 +289,10 @@ def _decided(claim: Claim, evidence: Evidence, level: float) -> tuple[Word, str,
     if size and evidence.size is not None:
         about = evidence.size.at(level).interval
         size = word_of(about, direction=claim.direction, sesoi=claim.sesoi)[1] or UNSETTLED
-    reason = _rule(claim, word, size, interval)
+    reason = _rule(claim.direction, claim.sesoi, word, size, interval)
     if word not in DECISIVE:
         return word, size, reason
-    barred = _barred(claim, evidence, word, level) or _adjustment(claim, evidence, word, level)
-    if barred is not None:
+    if (barred := _barred(claim, evidence, word, level)) is not None:
         return "inconclusive", "", barred
     if claim.arrow:
         word, closed = _gated(claim, evidence, word, interval, level)
@@ -310,31 +302,27 @@ def _decided(claim: Claim, evidence: Evidence, level: float) -> tuple[Word, str,
 
 
 def _barred(claim: Claim, evidence: Evidence, word: Word, level: float) -> Reason | None:
-    """Ends of a declared range that disagree, a refusal of the procedure, too few accounts, or opposite halves."""
-    for end in evidence.ends:
-        other, _ = word_of(end.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)
-        if other != word:
-            facts = {"found": evidence.estimate.at(level), "other": end.at(level), "end": end.name}
-            return Reason(ReasonCode.RANGE_DISAGREES, facts)
+    """Ends of a declared range that disagree, a refusal of the procedure, too few accounts, opposite halves.
+
+    Or that another word would be said without controls that may be on the way from x to y.
+    """
+
+    def disagrees(other: Estimate) -> bool:
+        return word_of(other.at(level).interval, direction=claim.direction, sesoi=claim.sesoi)[0] != word
+
+    found = evidence.estimate.at(level)
+    for end in filter(disagrees, evidence.ends):
+        return Reason(ReasonCode.RANGE_DISAGREES, {"found": found, "other": end.at(level), "end": end.name})
     if evidence.barrier:
         return Reason(ReasonCode.OTHER, {"text": evidence.barrier})
     if 0 < evidence.clusters < FEWEST_CLUSTERS:
-        facts = {"clusters": evidence.clusters, "needed": FEWEST_CLUSTERS}
-        return Reason(ReasonCode.FEW_CLUSTERS, facts)
-    if evidence.order is not None and _halves_oppose(evidence.order, level):
+        return Reason(ReasonCode.FEW_CLUSTERS, {"clusters": evidence.clusters, "needed": FEWEST_CLUSTERS})
+    # no word holds for halves of the periods that lie on opposite sides of 0
+    if evidence.order and {_side(half.at(level).interval) for half in evidence.order.halves[:2]} == {-1, 1}:
         return _halves_apart(evidence.order, level)
-    return None
-
-
-def _adjustment(claim: Claim, evidence: Evidence, word: Word, level: float) -> Reason | None:
-    """That another word would be said without controls that may be on the way from x to y."""
-    if evidence.without is None:
+    if evidence.without is None or not disagrees(evidence.without):
         return None
-    without = evidence.without.at(level)
-    other, _ = word_of(without.interval, direction=claim.direction, sesoi=claim.sesoi)
-    if other == word:
-        return None
-    facts = {"held": evidence.ambiguous, "found": evidence.estimate.at(level), "without": without}
+    facts = {"held": evidence.ambiguous, "found": found, "without": evidence.without.at(level)}
     return Reason(ReasonCode.DEPENDS_ON_ADJUSTMENT, facts)
 
 
@@ -364,11 +352,6 @@ def _matters(found: Estimate, sesoi: float, level: float) -> bool:
     """Whether a look beside the claim is apart from 0, and may be as large as δ."""
     apart = _side(found.at(max(level, _SURE)).interval) != 0
     return apart and not found.at(level).interval.inside(-sesoi, sesoi)
-
-
-def _halves_oppose(order: Precedence, level: float) -> bool:
-    """Whether the halves of the periods lie on opposite sides of 0: no word holds for both."""
-    return {_side(half.at(level).interval) for half in order.halves[:2]} == {-1, 1}
 
 
 def _halves_apart(order: Precedence, level: float) -> Reason:
@@ -475,14 +458,14 @@ def not_judged(
     return replace(verdict, reason=reason, reason_code=code)
 
 
-def _rule(claim: Claim, word: Word, size: str, interval: Interval) -> Reason:
+def _rule(direction: Direction, sesoi: float, word: Word, size: str, interval: Interval) -> Reason:
     """The set relation that gave the word."""
-    facts: dict[str, object] = {"sesoi": claim.sesoi, "side": "above" if interval.low > 0 else "below"}
+    facts: dict[str, object] = {"sesoi": sesoi, "side": "above" if interval.low > 0 else "below"}
     if not interval.bounded:
         return Reason(ReasonCode.NO_BOUND)
-    if word == "practically nil" or (claim.direction == "absent" and word == "supported"):
+    if word == "practically nil" or (direction == "absent" and word == "supported"):
         return Reason(ReasonCode.INSIDE_SESOI, facts)
-    if claim.direction == "absent":
+    if direction == "absent":
         beyond = word == "contradicted"
         return Reason(ReasonCode.BEYOND_SESOI if beyond else ReasonCode.HOLDS_SMALL_AND_LARGE, facts)
     if word in DECISIVE:
@@ -498,17 +481,10 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     effect, nil = word_power(evidence.order if claim.arrow else None, evidence.estimate, level=level)
     if math.isfinite(effect) and not shown:
         told = plain(effect, beside=lines)
-        doubts.append(
-            Doubt(
-                "detectable effect",
-                f"an effect of {told} or more would get the word four times in five"
-                if claim.arrow
-                else f"these data would catch an effect of {told} or more four times in five",
-                effect,
-                effect > 2 * claim.sesoi,
-                DETECTABLE,
-            )
-        )
+        said = f"these data would catch an effect of {told} or more four times in five"
+        if claim.arrow:
+            said = f"an effect of {told} or more would get the word four times in five"
+        doubts.append(Doubt("detectable effect", said, effect, effect > 2 * claim.sesoi, DETECTABLE))
         could = (
             f"these data could show nil four times in five for a δ of {plain(nil, beside=lines)} or more"
             if math.isfinite(nil)
@@ -561,26 +537,19 @@ def _orders(order: Precedence, estimate: Estimate, level: float, lines: tuple[fl
     # by day the time after is one window, so that the lead is the other direction too
     back = None if order.reverse is order.lead else order.reverse
     found = []
-    for name, one, least, said in (
-        ("lead placebo", order.lead, 0.0, f"x of the {after} “moves” y by {{}}"),
-        ("reverse direction", back, abs(estimate.value), f"y moves x of the {after} by {{}}"),
-        (
-            "same period",
-            order.contemporaneous,
-            math.inf,
-            f"x and y of the {same} go together by {{}}; that has no direction",
-        ),
-        ("before less the lead", order.over_lead, math.inf, "x before y less x after y: {}"),
-        (
-            "same and next period together",
-            order.cumulated,
-            math.inf,
-            f"the {same} and the {after} add up to {{}}",
-        ),
+    together = f"x and y of the {same} go together by {{}}; that has no direction"
+    # what is raised where it is apart from 0, and from which size on; the others only stand beside
+    least = {"lead placebo": 0.0, "reverse direction": abs(estimate.value)}
+    for name, one, said in (
+        ("lead placebo", order.lead, f"x of the {after} “moves” y by {{}}"),
+        ("reverse direction", back, f"y moves x of the {after} by {{}}"),
+        ("same period", order.contemporaneous, together),
+        ("before less the lead", order.over_lead, "x before y less x after y: {}"),
+        ("same and next period together", order.cumulated, f"the {same} and the {after} add up to {{}}"),
     ):
         if one is not None:
             at = one.at(level)
-            raised = 0 not in at.interval and abs(at.value) >= least
+            raised = 0 not in at.interval and abs(at.value) >= least.get(name, math.inf)
             found.append(Doubt(name, said.format(at.number(*lines)), at.value, raised))
     if order.halves:
         first, second, change = (half.at(level) for half in order.halves)

@@ -8,7 +8,6 @@ compute its standard error again in another way).
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -235,15 +234,14 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
         words = {"period": None, "weights": None, **said["moments"]}
         moments = Moments.from_parts(words, {**found, "key_offsets": arrays[at + "offsets"]})
     if "scores" in said:
-        parts = [arrays[f"{claim}/scores/{name}"] for name in _SCORES]
+        parts: list[Any] = [arrays[f"{claim}/scores/{name}"] for name in _SCORES]
         counts = [said["scores"][name] for name in ("n_rows", "n_parameters")]
-        beta, bread, own, hessians = parts
-        p, strata = len(beta), len(own)
+        p, strata = len(parts[0]), len(parts[2])
         shapes = [(p,), (p, p), (strata, p), (strata, p, p)]
         numbers = all(part.dtype.kind == "f" and np.isfinite(part).all() for part in parts)
         if [part.shape for part in parts] != shapes or not numbers or not all(map(is_count, counts)):
             raise ValueError(f"scores of {claim} do not fit together")
-        scores = Scores(beta, bread, own, hessians, *counts)
+        scores = Scores(*parts, *counts)
     evidence = read_value(Evidence, said["evidence"], makers={Estimate: _estimate})
     declared = read_value(str, said["declared"])
     return Entry(declared, replace(evidence, result=evidence.order), moments, scores)
@@ -458,7 +456,7 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
     if ours.declared != theirs.declared:
         return "declared otherwise"
     a, b = ours.evidence.estimate, theirs.evidence.estimate
-    if not _same(a, b):
+    if a.n_rows != b.n_rows or not np.allclose((a.value, a.se, a.df), (b.value, b.se, b.df), 1e-8, 1e-12):
         return f"{a.value:.10g} ± {a.se:.10g} in the pack, {b.value:.10g} ± {b.se:.10g}"
     return "" if _same_arrays(ours, theirs) else "other sums over groups or strata"
 
@@ -475,11 +473,6 @@ def _same_arrays(one: Entry, other: Entry) -> bool:
 def _arrays(entry: Entry) -> list[np.ndarray]:
     parts = ((entry.moments, _MOMENTS), (entry.scores, _SCORES))
     return [np.asarray(getattr(part, name)) for part, names in parts if part is not None for name in names]
-
-
-def _same(a: Estimate, b: Estimate) -> bool:
-    pairs = ((a.value, b.value), (a.se, b.se), (a.df, b.df))
-    return a.n_rows == b.n_rows and all(math.isclose(x, y, rel_tol=1e-8, abs_tol=1e-12) for x, y in pairs)
 
 
 def embedded(*, rows: bool = False) -> dict[str, Any]:
