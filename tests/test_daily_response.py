@@ -486,14 +486,13 @@ def test_an_audit_takes_days_where_the_files_allow_it(tmp_path, weeks, freq):
 # --- what is said ---------------------------------------------------------------------------------
 
 
-def test_the_result_is_told_in_text_table_and_html(found):
+def test_the_result_is_told_in_text_table_and_markdown(found):
     frame = found.to_frame()
     assert frame.index.tolist()[:4] == ["before", "same day", "after (placebo)", "before less after"]
     assert frame.loc["worth", "unit"] == "EUR"
-    page = found._repr_html_()
-    assert page.count("<table") == 2
-    assert found.answer in page
-    assert "**daily response** one more reaction" in found._repr_markdown_()
+    page = found._repr_markdown_()
+    assert page.count("| :-- |") == 2
+    assert f"**daily response** {found.answer}" in page
     assert repr(found) == str(found)
     assert "could show: these days" in str(found)
     ax = er.figures.precedence(found.order)
@@ -502,7 +501,7 @@ def test_the_result_is_told_in_text_table_and_html(found):
 
 def test_names_from_files_are_shown_as_text(table):
     strange = table.rename(columns={"engagement": "<b>likes"})
-    page = daily_response(strange, "<b>likes", time="period")._repr_html_()
+    page = daily_response(strange, "<b>likes", time="period")._repr_markdown_()
     assert "<b>" not in page
 
 

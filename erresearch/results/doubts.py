@@ -404,9 +404,8 @@ def in_money(*worth: Estimate, pays: bool = True) -> str:
     known = any(one.unit for one in worth)
     told = [_range(first, "revenue" if known else "revenue (in the currency of the data)")]
     told += [_range(one, "revenue") for one in others]
-    last = worth[-1]
-    ends, unit = last.interval, f" {last.unit}".rstrip()
-    low, high = ends.ends()[1:-1].split(", ")
+    ends, unit = worth[-1].interval, f" {worth[-1].unit}".rstrip()
+    low, high = ends.shown()
     if pays and ends.low > 0:
         told.append(f"it pays if it costs less than the profit on sales of {low}{unit}")
     elif pays and 0 < ends.high < math.inf:
@@ -419,8 +418,8 @@ def in_money(*worth: Estimate, pays: bool = True) -> str:
 def _range(worth: Estimate, revenue: str) -> str:
     """The revenue that one more of something goes with; `revenue` is what it is called."""
     ends, unit = worth.interval, f" {worth.unit}".rstrip()
-    low, high = ends.ends()[1:-1].split(", ")
-    most, least = replace(ends, low=-ends.high, high=-ends.low).ends()[1:-1].split(", ")
+    low, high = ends.shown()
+    most, least = replace(ends, low=-ends.high, high=-ends.low).shown()
     goes = f"{worth.name} goes with"
     if ends.low > 0:
         return f"{goes} {low} to {high}{unit} more {revenue}"

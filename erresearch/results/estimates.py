@@ -92,10 +92,14 @@ class Interval(Printed):
         """Half its width; infinite where an end is."""
         return (self.high - self.low) / 2
 
-    def ends(self, *beside: float) -> str:
-        """Both ends, rounded as the width allows, on the same side of 0 and of the lines `beside` as before."""
+    def shown(self, *beside: float) -> tuple[str, str]:
+        """Both ends as the width allows, on the same side of 0 and of the lines `beside` as before."""
         low, high = (rounded(end, like=self.half, beside=beside) for end in (self.low, self.high))
-        return f"[{low}, {high}]"
+        return low, high
+
+    def ends(self, *beside: float) -> str:
+        """The same in brackets."""
+        return f"[{', '.join(self.shown(*beside))}]"
 
 
 class Reference(Protocol):

@@ -15,7 +15,7 @@ from erresearch.io import pd
 from erresearch.results.doubts import Shown, in_money
 from erresearch.results.estimates import Estimate, IntervalKind, Reliability
 from erresearch.results.rounding import Headed, Printed, escape, plain
-from erresearch.results.verdicts import Doubt
+from erresearch.results.verdicts import Cell, Doubt, Table
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -103,10 +103,9 @@ class Fit(Printed, Mapping[str, Estimate]):
 
     def _repr_markdown_(self) -> str:
         head, *_ = str(self).split("\n")
-        rows = [f"| {escape(e.name)} | {e.short()} | {plain(e.se)} | {e.interval} |" for e in self.values()]
-        return "\n".join(
-            [escape(head), "", "| regressor | estimate | se | interval |", "|---|--:|--:|---|", *rows]
-        )
+        rows = [(e.name, e.short(), e.se, e.interval) for e in self.values()]
+        table = Table.of(["regressor", "estimate", "se", "interval"], rows)
+        return f"{escape(head)}\n\n{table._repr_markdown_()}"
 
 
 def _numbers(estimates: Mapping[str, Estimate], of: str) -> pd.DataFrame:
@@ -223,30 +222,21 @@ class Mix(Printed):
             f"{self.outcome}: {self.method}; {Count(self.fit.n_rows):row}, zeros replaced: {zeros}",
             f"  {self.total.name}: {self.total.number()}",
         ]
-        for name, estimate in self.actions.items():
-            lines.append(
-                f"  {estimate.name}: {estimate.number()}, Holm p "
-                f"{plain(self.adjusted[name])}, share {100 * self.shares[name]:.2f} %"
-            )
+        for name, e in self.actions.items():
+            share = f"share {100 * self.shares[name]:.2f} %"
+            lines.append(f"  {e.name}: {e.number()}, Holm p {plain(self.adjusted[name])}, {share}")
         return "\n".join(lines)
 
     def _repr_markdown_(self) -> str:
         head, *_ = str(self).split("\n")
-        rows = [f"| {escape(self.total.name)} | {self.total.short()} | {self.total.interval} | | |"]
-        rows += [
-            f"| {escape(e.name)} | {e.short()} | {e.interval} | {plain(self.adjusted[name])} | "
-            f"{100 * self.shares[name]:.2f} % |"
-            for name, e in self.actions.items()
+        rows: list[tuple[Cell, ...]] = [
+            (self.total.name, self.total.short(), self.total.interval, None, None)
         ]
-        return "\n".join(
-            [
-                escape(head),
-                "",
-                "| | coefficient | interval | Holm p | share |",
-                "|---|--:|---|--:|--:|",
-                *rows,
-            ]
-        )
+        for name, e in self.actions.items():
+            share = f"{100 * self.shares[name]:.2f} %"
+            rows.append((e.name, e.short(), e.interval, self.adjusted[name], share))
+        table = Table.of(["", "coefficient", "interval", "Holm p", "share"], rows)
+        return f"{escape(head)}\n\n{table._repr_markdown_()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
@@ -468,8 +458,7 @@ class DailyResponse(Printed):
 
     def _numbers(self) -> dict[str, Estimate]:
         order = self.order
-        assert order.contemporaneous is not None and order.over_lead is not None  # noqa: PT018
-        return {
+        found = {
             "before": order.forward,
             "same day": order.contemporaneous,
             "after (placebo)": order.lead,
@@ -477,8 +466,9 @@ class DailyResponse(Printed):
             **{f"days {first}-{last}": each for first, last, each in self.bands},
             "four weeks": self.size,
             "worth": self.worth,
-            **({} if self.per_post is None else {"worth of a post": self.per_post}),
+            "worth of a post": self.per_post,
         }
+        return {name: each for name, each in found.items() if each is not None}
 
     def __str__(self) -> str:
         """What the days could show, the answer in money, the order."""
@@ -492,29 +482,14 @@ class DailyResponse(Printed):
         lines += [f"  {name}: {one.amount}" for name, one in self.shops.items()]
         return "\n".join(textwrap.fill(line, 88, subsequent_indent="      ") for line in lines)
 
-    def _repr_html_(self) -> str:
-        """The sentence and the tables."""
-        import html
-
-        told = self.to_frame().map(lambda each: plain(each) if isinstance(each, float) else each)
-        could = pd.DataFrame(
-            [
-                {"data": each.which, "periods": f"{each.periods:,}", "supported from": plain(each.supported),
-                 "nil within ±": plain(each.nil)}
-                for each in self.shown
-            ]
-        )  # fmt: skip
-        said = "".join(f"<li>{html.escape(str(each))}</li>" for each in self.cautions if each.raised)
-        shops = "".join(
-            f"<li>{html.escape(name)}: {html.escape(one.amount)}</li>" for name, one in self.shops.items()
-        )
-        parts = [
-            could.to_html(index=False),
-            f"<p>{html.escape(self.answer)}</p>",
-            told.to_html(),
-            f"<ul>{said}{shops}</ul>" * bool(said or shops),
-        ]
-        return "".join(parts)
-
     def _repr_markdown_(self) -> str:
-        return f"**daily response** {escape(self.answer)}"
+        """The answer between what the days could show and the numbers; then what weighs against it, and each shop."""
+        heads = ["data", "periods", "supported from", "nil within ±"]
+        could = Table.of(heads, [(one.which, one.periods, one.supported, one.nil) for one in self.shown])
+        numbers = self.to_frame().reset_index()
+        told = Table.of(list(numbers.columns), numbers.itertuples(index=False, name=None))
+        said = [str(each) for each in self.cautions if each.raised]
+        said += [f"{name}: {one.amount}" for name, one in self.shops.items()]
+        answer = f"**daily response** {escape(self.answer)}"
+        tables = [could._repr_markdown_(), answer, told._repr_markdown_()]
+        return "\n\n".join([*tables, *(["\n".join(f"* {escape(one)}" for one in said)] if said else [])])
