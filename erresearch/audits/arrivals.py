@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -243,18 +244,15 @@ class Files:
     @property
     def lines(self) -> tuple[str, ...]:
         """One line per file."""
-        lines = [
-            f"{one.name}: {one.kind}, {one.format}, {Count(one.accounting.used):row} used"
-            for one in self.exports
-        ]
-        lines += [str(lake) for lake in self.lakes]
-        return (*lines, *(f"{name}: not joined: {reason}" for name, reason in self.unusable))
+        read = ((one, Count(one.accounting.used)) for one in self.exports)
+        lines = [f"{one.name}: {one.kind}, {one.format}, {count:row} used" for one, count in read]
+        lost = [f"{name}: not joined: {reason}" for name, reason in self.unusable]
+        return (*lines, *map(str, self.lakes), *lost)
 
     def __str__(self) -> str:
         """What was read, file by file, and what cannot be joined."""
-        parts = [str(one) for one in (*self.exports, *self.lakes)]
-        lost = [f"{name} is not joined: {reason}" for name, reason in self.unusable]
-        return "\n\n".join([*parts, *(["\n".join(lost)] if lost else [])])
+        lost = "\n".join(f"{name} is not joined: {reason}" for name, reason in self.unusable)
+        return "\n\n".join(filter(None, [*map(str, (*self.exports, *self.lakes)), lost]))
 
     def __repr__(self) -> str:
         """One line per file."""
@@ -320,14 +318,19 @@ def read_files(
         for path in _within(Path(each))
     ]
     lakes = _open_lakes(stored)
-    _refuse_asked([path for path, _, _ in asked], lakes)
-    read = [
+    if not asked and not lakes:
+        raise DataError("there is no file to audit", fix="name the exports")
+    # of links in a ring as well, which no file is then behind
+    real = [os.path.realpath(path) for path, _, _ in asked]
+    if again := next((at for at, path in enumerate(real) if path in real[:at]), 0):
+        raise DataError(f"the file {asked[again][0].name!r} is named twice", fix="name each file once")
+    exports: list[Export] = []
+    unusable: list[tuple[str, str]] = []
+    for path, kind, among in asked:
         # of a folder nobody said that each file is an export
-        _exports_of(path, kind, tz, currency, surely=len(asked) == 1 or not among)
-        for path, kind, among in asked
-    ]
-    exports = [export for found, _ in read for export in found]
-    unusable = [reason for _, reasons in read for reason in reasons]
+        found, reasons = _exports_of(path, kind, tz, currency, surely=len(asked) == 1 or not among)
+        exports += found
+        unusable += reasons
     if not exports and not lakes:
         raise DataError(
             "no file here is an export that is known",
@@ -337,26 +340,22 @@ def read_files(
     return _sorted(settle_owners(exports, entity), unusable, lakes, pseudonyms=pseudonyms)
 
 
-def _refuse_asked(paths: Sequence[Path], lakes: Sequence[Lake]) -> None:
-    if not paths and not lakes:
-        raise DataError("there is no file to audit", fix="name the exports")
-    # of links in a ring as well, which no file is then behind
-    real = [os.path.realpath(path) for path in paths]
-    twice = next((path for at, path in enumerate(paths) if real[at] in real[:at]), None)
-    if twice is not None:
-        raise DataError(f"the file {twice.name!r} is named twice", fix="name each file once")
-
-
 def _exports_of(
     path: Path, kind: str, tz: str, currency: str | None, *, surely: bool
 ) -> tuple[list[Export], list[tuple[str, str]]]:
     """What one file holds of a kind (empty: any), and by name why something in it is not used."""
+    beside = mapping_path(path)
     try:
-        exports, unread = _read(path, tz, currency)
+        # an audit has no argument mapping=: its lines stand in a file
+        with mapping_in(f"a file {beside.name} beside it"):
+            mapping = beside if beside.is_file() else None
+            exports, unread = read_exports(path, tz=tz, currency=currency, mapping=mapping)
     except ErresearchError as error:
-        if surely:
-            raise
-        return [], [(path.name, str(error).removeprefix(path.name).lstrip(": "))]
+        if not surely:
+            return [], [(path.name, str(error).removeprefix(path.name).lstrip(": "))]
+        wrong = error.wrong if path.name in str(error) else f"{path.name}: {error.wrong}"
+        parts = {"got": error.got, "allowed": error.allowed, "fix": error.fix, "code": error.code}
+        raise type(error)(wrong, **parts) from error
     kinds = {one.kind for one in exports} if not kind else {kind, "ads" if kind == "outcomes" else kind}
     wanted = [one for one in exports if one.kind in kinds]
     if not wanted:
@@ -421,19 +420,15 @@ def _weekly(export: Export) -> str:
 
 def _open_lakes(stored: Sequence[tuple[str | Path, str]]) -> tuple[Lake, ...]:
     """Tables; .parquet files of one kind in one folder are one table, as a shell hands them over."""
-    together: dict[tuple[str, Path], list[tuple[str | Path, Lake]]] = {}
+    together: dict[tuple[str, Path], list[str | Path]] = {}
     found: list[Lake] = []
     for place, kind in stored:
         lake, path = open_table([place], kind), Path(place)
-        own = mapping_path(path).is_file()
-        if path.suffix.lower() == ".parquet" and path.is_file() and not own:
-            together.setdefault((lake.kind, path.parent), []).append((place, lake))
+        if path.suffix.lower() == ".parquet" and path.is_file() and not mapping_path(path).is_file():
+            together.setdefault((lake.kind, path.parent), []).append(place)
         else:
             found.append(lake)
-    for (kind, _), parts in together.items():
-        places = [place for place, _ in parts]
-        found.append(open_table(places, kind) if len(parts) > 1 else parts[0][1])
-    return tuple(found)
+    return (*found, *(open_table(places, kind) for (kind, _), places in together.items()))
 
 
 def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
@@ -472,8 +467,7 @@ def _within(path: Path) -> list[Path]:
     """The files of a folder that may be exports, in the order of their names; a file is itself."""
     if not path.is_dir():
         return [path]
-    found = _exports_in(path)
-    inside = list(path.iterdir())
+    found, inside = _exports_in(path), list(path.iterdir())
     tables = [one.name for one in inside if one.suffix.lower() == ".parquet"]
     if found and tables:
         raise DataError(
@@ -516,21 +510,6 @@ def listed(files: Iterable[str | Path] | str | Path) -> list[str | Path]:
     return [files] if isinstance(files, (str, Path)) else list(files)
 
 
-def _read(
-    path: Path, tz: str, currency: str | None
-) -> tuple[tuple[Export, ...], tuple[tuple[str, str], ...]]:
-    beside = mapping_path(path)
-    try:
-        # an audit has no argument mapping=: its lines stand in a file
-        with mapping_in(f"a file {beside.name} beside it"):
-            return read_exports(path, tz=tz, currency=currency, mapping=beside if beside.is_file() else None)
-    except ErresearchError as error:
-        wrong = error.wrong if path.name in str(error) else f"{path.name}: {error.wrong}"
-        raise type(error)(
-            wrong, got=error.got, allowed=error.allowed, fix=error.fix, code=error.code
-        ) from error
-
-
 def _no_calendar(export: Export) -> str:
     """Why an export cannot be joined by date."""
     rows = export.rows
@@ -561,7 +540,7 @@ def refuse_spending(files: Files, rules: Rules) -> None:
 def _pseudonyms(found: Mapping[str, str]) -> dict[str, str]:
     ours = {*platforms()["platform"], *_FORMATS}
     shown: dict[str, str] = {}
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     names: dict[tuple[bool, str], str] = {}
     for value, called in found.items():
         named = called in ("account", "entity")
@@ -570,7 +549,7 @@ def _pseudonyms(found: Mapping[str, str]) -> dict[str, str]:
         # an account and its shop may be spelt differently, and are one
         key = (named, plain_name(value) if named else value)
         if key not in names:
-            counts[called] = counts.get(called, 0) + 1
+            counts[called] += 1
             names[key] = f"{called} {counts[called]}"
         shown[value] = names[key]
     return shown

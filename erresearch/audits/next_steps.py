@@ -233,34 +233,28 @@ def settling_plan(panel: Panel | None, *, grain: Freq = "D", out: str | Path | N
         return NextStep(code=PlanCode.NONE)
     every = max(panel.freq, grain, key="DWM".index)
     command = f"erresearch plan FILES --freq {'W' if every == 'M' else every}"
+    first = "with files by day or by week in place of months, " if panel.freq == grain == "M" else ""
     if "revenue" not in panel.columns:
-        return NextStep(
-            code=PlanCode.NOT_YET,
-            text=f"{_PAUSES}: with a file of orders or payments, {command} says how many weeks it takes",
-        )
-    if panel.freq == "M":
-        first = "with files by day or by week in place of months, " if grain == "M" else ""
-        return NextStep(
-            code=PlanCode.NOT_YET, text=f"{_PAUSES}: {first}{command} says how many weeks it takes"
-        )
+        first = "with a file of orders or payments, "
+    if "revenue" not in panel.columns or panel.freq == "M":
+        text = f"{_PAUSES}: {first}{command} says how many weeks it takes"
+        return NextStep(code=PlanCode.NOT_YET, text=text)
     try:
         plan = quick_plan(panel)
     except ErresearchError as error:
         return NextStep(code=PlanCode.NOT_YET, text=f"{_PAUSES} cannot be planned yet: {error}")
     own = plan.own_power
     if own is None or own.detectable > BELIEVABLE:
-        return NextStep(
-            code=PlanCode.TOO_NOISY,
-            text="not even a year of randomised pauses could settle it: demand moves too much",
-        )
+        text = "not even a year of randomised pauses could settle it: demand moves too much"
+        return NextStep(code=PlanCode.TOO_NOISY, text=text)
     # the quick formula and the plan differ in the second digit
     about = plan.told(plan.money(own.detectable))
     command = "er.plan_experiment(panel)" if out is None else f"erresearch plan {shlex.quote(str(out))}"
-    return NextStep(
-        code=PlanCode.PLAN,
-        text=f"{_PAUSES}: with {Count(plan.weeks):week} you would find about {about} {plan.each_week} four times in five "
-        f"({command}); the plan gives the exact figure",
+    text = (
+        f"{_PAUSES}: with {Count(plan.weeks):week} you would find about {about} {plan.each_week} four times in five "
+        f"({command}); the plan gives the exact figure"
     )
+    return NextStep(code=PlanCode.PLAN, text=text)
 
 
 def with_plan(
@@ -291,9 +285,8 @@ def with_plan(
         if claim.estimand.get("unit", "").startswith("entity") and "revenue" in claim.roles.get("y", ())
     }
     said = Doubt("what would settle it", plan.text, code=plan.code)
-    less = (
-        {seen.word for pause, seen in pauses.judged if pause.kind != "more"} if pauses is not None else set()
-    )
+    judged = pauses.judged if pauses is not None else ()
+    less = {seen.word for pause, seen in judged if pause.kind != "more"}
     agrees = "supported" in less and "contradicted" not in less
     found = []
     for verdict in verdicts:
@@ -339,18 +332,15 @@ def earlier_looks(
         known = {row[0]: int(row[1]) for row in rows}
     places = [str(place) for name in FILES for place in settings.get(name, ())]
     own = " ".join([_digest(chosen.encode()), *sorted(set(map(_bytes_of, _each_file(places))))])
-    return {
-        **{key: value for key, value in known.items() if key != own},
-        own: sum(one.word != "not judged" for one in verdicts),
-    }
+    known.pop(own, None)
+    return known | {own: sum(one.word != "not judged" for one in verdicts)}
 
 
 def same_rows(looked: Mapping[str, int]) -> dict[str, int]:
     """The looks at a file that the last one looked at too."""
-    own = set(list(looked)[-1].split(" ")[1:]) if looked else set()
-    return {
-        key: count for key, count in looked.items() if own & {*key.split(" ")[1:]} or key == list(looked)[-1]
-    }
+    files = {key: set(key.split(" ")[1:]) for key in looked}
+    last = list(looked)[-1] if looked else ""
+    return {key: count for key, count in looked.items() if key == last or files[key] & files[last]}
 
 
 def _each_file(places: Iterable[str]) -> Iterator[str]:

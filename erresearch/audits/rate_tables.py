@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -101,13 +102,8 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
     lake = posts if isinstance(posts, Lake) or posts is None else hold_posts(posts)
     for platform, kind, mine in () if lake is None else _kinds(lake):
         for definition in DEFINITIONS.values():
-            row: dict[str, object] = {
-                "platform": platform,
-                "post_type": kind,
-                "definition": definition.id,
-                "formula": definition.formula,
-                "unit": definition.per,
-            }
+            row: dict[str, object] = {"platform": platform, "post_type": kind, "definition": definition.id}
+            row |= {"formula": definition.formula, "unit": definition.per}
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ErresearchWarning)
@@ -128,12 +124,9 @@ def _bands(found: object) -> str:
     """What each source calls this rate, with the source."""
     said = []
     for source in _SOURCES:
-        try:
+        with contextlib.suppress(ErresearchError):
             placed = band(found, source=source)  # type: ignore[arg-type]
-        except ErresearchError:
-            continue
-        name = placed.source.name.capitalize()
-        said.append(f"{placed.label} ({name}, {placed.date})")
+            said.append(f"{placed.label} ({placed.source.name.capitalize()}, {placed.date})")
     return "; ".join(said)
 
 
@@ -245,17 +238,11 @@ def column_table(panel: Panel) -> Table:
     -------
     Table
     """
-    rows = panel.rows
-    shown = [
-        (
-            str(name),
-            panel.definitions.get(str(name), ""),
-            _cell(rows[name].iloc[0]),
-            _cell(rows[name].iloc[-1]),
-        )
-        for name in rows.columns
-        if len(rows) and not str(name).startswith("lag1 ")
-    ]
+    shown = []
+    for name in map(str, panel.rows.columns if len(panel.rows) else ()):
+        if not name.startswith("lag1 "):
+            ends = (_cell(panel.rows[name].iloc[at]) for at in (0, -1))
+            shown.append((name, panel.definitions.get(name, ""), *ends))
     return Table.of(["column", "what it is", "first", "last"], shown)
 
 
@@ -308,15 +295,13 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
     if not survey or not len(panel.rows):
         return panel, ""
     if not usable:
-        return (
-            panel,
-            f"the answers of {survey[0].name} are on another scale than 0 to 10, so that there is no NPS",
-        )
+        scale = f"the answers of {survey[0].name} are on another scale than 0 to 10, so that there is no NPS"
+        return panel, scale
     answers = (combine_exports(usable) if len(usable) > 1 else usable[0]).rows
-    arrived = sum(len(one.rows) for one in survey)
+    arrived, scaled = (sum(len(one.rows) for one in some) for some in (survey, usable))
     left = {
-        "on another scale than 0 to 10": arrived - sum(len(one.rows) for one in usable),
-        "answers that another file repeats": sum(len(one.rows) for one in usable) - len(answers),
+        "on another scale than 0 to 10": arrived - scaled,
+        "answers that another file repeats": scaled - len(answers),
     }
     entities = sorted(panel.rows["entity"].unique())
     owner = _owners(answers["entity"], entities)
@@ -344,13 +329,13 @@ def with_scores(panel: Panel, survey: Sequence[Export]) -> tuple[Panel, str]:
             f"needs (half of them have {median:,.0f} or fewer): ask more people"
             + (", or judge by month (--freq M)" if panel.freq != "M" else "")
         )
+    one = PERIODS[panel.freq].one
     words = {
-        "nps": f"net promoter score of the {PERIODS[panel.freq].one}'s answers; missing with fewer than {FEWEST_ANSWERS}",
-        "nps_answers": f"answers of the {PERIODS[panel.freq].one}",
+        "nps": f"net promoter score of the {one}'s answers; missing with fewer than {FEWEST_ANSWERS}",
+        "nps_answers": f"answers of the {one}",
     }
     notes = (*panel.notes, f"net promoter score: {reason}") if reason else panel.notes
-    accounting = {**panel.accounting, "survey": account}
-    definitions = {**panel.definitions, **words}
+    accounting, definitions = {**panel.accounting, "survey": account}, {**panel.definitions, **words}
     return replace(panel, rows=made, accounting=accounting, notes=notes, definitions=definitions), reason
 
 
@@ -368,13 +353,10 @@ def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float
     for (entity, period), some in answers.groupby(["entity", "period"]) if len(answers) else ():
         score = float("nan")
         if len(some) >= FEWEST_ANSWERS:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), contextlib.suppress(ErresearchError):
                 # said once of all answers together
                 warnings.simplefilter("ignore", ErresearchWarning)
-                try:
-                    score = nps(some["score"]).value
-                except ErresearchError:
-                    score = float("nan")
+                score = nps(some["score"]).value
         rows.append((entity, period, score, float(len(some))))
     table = pd.DataFrame(rows, columns=["entity", "period", "nps", "nps_answers"])
     table["period"] = table["period"].astype(panel.rows["period"].dtype)
