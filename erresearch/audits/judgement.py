@@ -125,17 +125,19 @@ def judge_panel(
         If `sesoi` is not positive.
     """
     if sesoi is not None and not (isinstance(sesoi, (int, float)) and 0 < sesoi < math.inf):
-        raise DesignError(
-            "`sesoi` must be a positive number", got=repr(sesoi), fix="declare it before seeing results"
-        )
+        wrong = "`sesoi` must be a positive number"
+        raise DesignError(wrong, got=repr(sesoi), fix="declare it before seeing results")
     wanting = {"revenue": Wanting(""), "nps": Wanting(""), "spend": Wanting(""), **wanting}
     wanting["spend"] = _about_spending(panel, wanting["spend"])
     asked = _Asked(panel=panel, accounts=accounts, name=name, wanting=wanting, events=events, choice=choice)
     verdicts = []
-    for declared in filter(_askable, read_claims()):
-        claim = declared
+    for claim in read_claims():
+        unit = claim.estimand.get("unit", "")
+        # of accounts, or of entities over time; others need other tables
+        if not (unit == "account" or (unit.startswith("entity") and claim.procedure in _IN_TIME)):
+            continue
         if sesoi is not None and claim.procedure in _ARROW_PROCEDURES:
-            claim = replace(declared, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")
+            claim = replace(claim, sesoi=sesoi, sesoi_reason="declared by who asked for the audit")  # noqa: PLW2901
         verdicts.append(asked.verdict(claim))
     return tuple(verdicts)
 
@@ -160,10 +162,8 @@ class _Asked:
             return _not_judged(claim, self.name, wanting)
         assert table is not None
         if self.panel is None or about_accounts:
-            if len(table) < FEWEST_CLUSTERS:
-                few = (
-                    f"the claim compares accounts, and followers are known for {len(table)}: {claim.minimum}"
-                )
+            if (known := len(table)) < FEWEST_CLUSTERS:
+                few = f"the claim compares accounts, and followers are known for {known}: {claim.minimum}"
                 return _not_judged(claim, self.name, Wanting(few, code=ReasonCode.FEW_CLUSTERS))
             (verdict,) = examine(claim, {self.name: table}, choice=self.choice or None)
             return _helped(verdict, self.panel, about_accounts)
@@ -365,12 +365,6 @@ def what_would_help(
     )
 
 
-def _askable(claim: Claim) -> bool:
-    """Whether a claim speaks of accounts, or of entities over time; others need other tables."""
-    unit = claim.estimand.get("unit", "")
-    return unit == "account" or (unit.startswith("entity") and claim.procedure in _IN_TIME)
-
-
 def _accounts_for(claim: Claim, accounts: pd.DataFrame | None, panel: Panel | None) -> pd.DataFrame | None:
     """Accounts of the posts; entities of the panel where only these have what the claim is about, such as revenue."""
     lacks = accounts is None or not len(accounts) or bool(_absent(claim, list(accounts.columns)))
@@ -457,17 +451,11 @@ class _More:
 def _more(verdict: Verdict, freq: Freq) -> _More | None:
     """What an inconclusive verdict lacks; None where that is not known."""
     can = next((doubt.value for doubt in verdict.doubts if doubt.code == DETECTABLE), math.inf)
-    if (
-        verdict.word != "inconclusive"
-        or verdict.estimate is None
-        or not verdict.sesoi
-        or not math.isfinite(can)
-    ):
+    found = verdict.estimate if verdict.word == "inconclusive" else None
+    factor = (can / verdict.sesoi) ** 2 if verdict.sesoi else 0.0
+    if found is None or not 1.0 < factor < math.inf:  # or more of the same would not help
         return None
-    factor = (can / verdict.sesoi) ** 2
-    entities, rows = verdict.estimate.n_accounts, verdict.estimate.n_rows
-    if factor <= 1.0:  # more of the same would not help
-        return None
+    entities, rows = found.n_accounts, found.n_rows
     if entities > 1:
         return _More(can, math.ceil(entities * factor), entities, "shops", factor <= _YEARS)
     wanted = math.ceil(rows * factor)

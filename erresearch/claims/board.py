@@ -14,7 +14,7 @@ import numpy as np
 from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
 from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
-from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, lowered, read_claims
+from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, grade, read_claims
 from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
 from erresearch.engine.lazy_rows import gather
@@ -211,7 +211,7 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
         if again.word == verdict.word or not (again.estimate is None or _leans(estimate, again.estimate)):
             continue
         period, when = _period(rows[cast.column("time")].to_list(), at)
-        carries = f"{when} carries it"
+        carries, sure = f"{when} carries it", verdict.certainty
         found = f", {again.estimate.interval}" if again.estimate is not None else ""
         text = f"without {when}, whose {name} is furthest from the others, it is {again.words}{found}"
         return replace(
@@ -219,7 +219,7 @@ def _leaning(claim: Claim, verdict: Verdict, data: Any, level: float, declared: 
             doubts=(*verdict.doubts, Doubt(f"one {period} carries it", text, raised=True, code=CARRIED)),
             qualifiers=("fragile", *(one for one in verdict.qualifiers if one != "fragile")),
             reason=f"{verdict.reason}; fragile: {carries}",
-            certainty=verdict.certainty and lowered(verdict.certainty, CARRIED, carries),
+            certainty=sure and grade(sure.codes[0], [*sure.codes[1:], CARRIED], told={CARRIED: carries}),
         )
     return verdict
 

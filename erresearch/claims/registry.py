@@ -5,14 +5,24 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from erresearch.claims.options import Options, read_options, roles_in, without_role
 from erresearch.datasets.entries import dataset_card
-from erresearch.errors import DataError, EngineError, ErresearchError, UnknownNameError, check_name, said_by
+from erresearch.errors import (
+    DataError,
+    EngineError,
+    ErresearchError,
+    UnknownNameError,
+    check_name,
+    is_number,
+    said_by,
+)
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
 from erresearch.results.verdicts import LEVELS, Certainty, Level
@@ -177,14 +187,11 @@ class Claim(Printed):
 
     def without(self, role: str) -> Claim:
         """The same claim without one of its roles, in the options too."""
-        options = without_role(self.options, role, procedure=self.procedure)
-        sets = {
-            name: replace(note, options=without_role(note.options, role, procedure=self.procedure))
-            for name, note in self.sets.items()
-        }
+        options = functools.partial(without_role, role=role, procedure=self.procedure)
+        sets = {name: replace(note, options=options(note.options)) for name, note in self.sets.items()}
         roles = {name: columns for name, columns in self.roles.items() if name != role}
         optional = tuple(name for name in self.optional if name != role)
-        return replace(self, roles=roles, options=options, optional=optional, sets=sets)
+        return replace(self, roles=roles, options=options(self.options), optional=optional, sets=sets)
 
     def about(self, dataset: str) -> DataSetNote:
         """What the claim declares about `dataset` (nothing, for most)."""
@@ -313,12 +320,8 @@ def claim_named(name: str, claims: tuple[Claim, ...] | None = None) -> Claim:
     known = claims if claims is not None else read_claims()
     found = next((claim for claim in known if claim.id.casefold() == str(name).casefold()), None)
     if found is None:
-        raise UnknownNameError.of(
-            "claim",
-            name,
-            [claim.id for claim in known],
-            listed="`erresearch claims` lists them with what they say",
-        )
+        listed = "`erresearch claims` lists them with what they say"
+        raise UnknownNameError.of("claim", name, [claim.id for claim in known], listed=listed)
     return found
 
 
@@ -347,7 +350,6 @@ def names_to_pack() -> tuple[str, ...]:
     return tuple(sorted(name for name in named if not dataset_card(name).embedded))
 
 
-_ALLOWED: Final = tuple(each.name for each in fields(Claim))
 _NEEDED: Final = tuple(
     each.name
     for each in fields(Claim)
@@ -359,27 +361,23 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
     name = repr(entry.get("id", f"number {number}"))
     absent = [key for key in _NEEDED if key not in entry]
     if absent:
-        raise DataError(f"claim {name} lacks {', '.join(absent)}", allowed=", ".join(_ALLOWED))
-    _refuse_unknown(entry, _ALLOWED, f"field of claim {name}")
+        allowed = ", ".join(each.name for each in fields(Claim))
+        raise DataError(f"claim {name} lacks {', '.join(absent)}", allowed=allowed)
+    _refuse_unknown(entry, Claim, f"field of claim {name}")
     for key, note in dict(entry.get("sets", {})).items():
-        _refuse_unknown(
-            note, [each.name for each in fields(DataSetNote)], f"field of sets.{key} (claim {name})"
-        )
+        _refuse_unknown(note, DataSetNote, f"field of sets.{key} (claim {name})")
     sesoi = entry["sesoi"]
-    if isinstance(sesoi, bool) or not isinstance(sesoi, (int, float)) or not 0 < sesoi < float("inf"):
-        raise DataError(
-            f"claim {name} needs a positive sesoi", got=repr(sesoi), fix="declare δ before seeing data"
-        )
+    if not is_number(sesoi, sys.float_info.min, sys.float_info.max):
+        wrong = f"claim {name} needs a positive sesoi"
+        raise DataError(wrong, got=repr(sesoi), fix="declare δ before seeing data")
     try:
         claim: Claim = read_value(Claim, {"options": {}, **entry, "sesoi": float(sesoi)})
     except UnfitError as error:
         if error.choices:
-            raise UnknownNameError.of(
-                f"{error.at} (claim {name})", error.value, filter(None, error.choices)
-            ) from error
-        raise DataError(
-            f"claim {name} has a wrong {error.at}", got=repr(error.value)[:80], allowed=error.wanted
-        ) from error
+            choices = filter(None, error.choices)
+            raise UnknownNameError.of(f"{error.at} (claim {name})", error.value, choices) from error
+        wrong = f"claim {name} has a wrong {error.at}"
+        raise DataError(wrong, got=repr(error.value)[:80], allowed=error.wanted) from error
     blank = [key for key in _NEEDED if isinstance(entry[key], str) and not entry[key].strip()]
     if blank:
         raise DataError(f"claim {name} has a wrong {blank[0]}", got=repr(entry[blank[0]])[:80])
@@ -400,10 +398,9 @@ def _claim(entry: Mapping[str, Any], number: int) -> Claim:
     return claim
 
 
-def _refuse_unknown(table: Any, known: Sequence[str], what: str) -> None:
-    extra = [key for key in table if key not in known] if isinstance(table, dict) else []
-    if extra:
-        raise UnknownNameError.of(what, extra[0], known)
+def _refuse_unknown(table: Any, kind: type, what: str) -> None:
+    for key in table if isinstance(table, dict) else ():
+        check_name(what, key, [each.name for each in fields(kind)])
 
 
 # ------------------------------------------------------------------------------------------------- certainty
@@ -461,7 +458,9 @@ def read_points() -> Points:
     return points
 
 
-def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
+def grade(
+    design: str, open_points: Iterable[str] = (), *, told: Mapping[str, str] = MappingProxyType({})
+) -> Certainty:
     """Sum the points of a design and of what is open, and clip.
 
     Randomised designs start high, designs ordered in time low, cross-sections very low. One observational data set never
@@ -473,6 +472,8 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
         "randomised", "ordered" or "cross-section".
     open_points : iterable of str
         Names of what raises or lowers it; each counts once, in the table's order.
+    told : mapping of str to str
+        What is said of some of them in place of the table's text.
 
     Returns
     -------
@@ -501,36 +502,5 @@ def grade(design: str, open_points: Iterable[str] = ()) -> Certainty:
     named = [name for name in table.change if name in asked]
     total = table.start[design].points + sum(table.change[name].points for name in named)
     most = len(LEVELS) if design == _RANDOMISED else table.agreeing if _AGREE in asked else table.ceiling
-    reasons = (table.start[design].text, *(table.change[name].text for name in named))
+    reasons = (table.start[design].text, *(told.get(name, table.change[name].text) for name in named))
     return Certainty(LEVELS[max(1, min(total, most)) - 1], total, (design, *named), reasons)
-
-
-def lowered(certainty: Certainty, name: str, why: str) -> Certainty:
-    """Lower a certainty for one more name of the table, and say what of these data it is.
-
-    Parameters
-    ----------
-    certainty : Certainty
-        What was given so far.
-    name : str
-        In the table.
-    why : str
-        In place of the table's text.
-
-    Returns
-    -------
-    Certainty
-
-    See Also
-    --------
-    grade : Sums the points.
-
-    Examples
-    --------
-    >>> print(lowered(grade("ordered"), "one-carries", "the day of 2024-03-01 carries it"))
-    certainty very low: ordered in time, not randomised; the day of 2024-03-01 carries it
-    """
-    design, *named = certainty.codes
-    found = grade(design, [*named, name])
-    said = dict(zip(certainty.codes, certainty.reasons, strict=True)) | {name: why}
-    return replace(found, reasons=tuple(said[code] for code in found.codes))

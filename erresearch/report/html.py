@@ -176,7 +176,8 @@ def template(name: str) -> Any:
         loader=jinja2.FileSystemLoader(resource("data") / "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
+        # what is already markup is let through; everything else loses what a page cannot carry, then is escaped
+        finalize=lambda it: readable(it) if isinstance(it, str) and not isinstance(it, Markup) else it,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -190,11 +191,6 @@ def page_parts(*names: str) -> list[str]:
     folder = resource("data") / "report"
     files = [[folder / f"{name}.{ending}" for name in names] for ending in ("css", "js")]
     return ["".join(file.read_text(encoding="utf-8") for file in each) for each in files]
-
-
-def _finalize(value: Any) -> Any:
-    """Let through what is already markup; everything else loses what a page cannot carry, then is escaped."""
-    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def evidence_figure(result: object, *, note: str = "") -> Figure | None:
@@ -263,14 +259,11 @@ def picture(figure: Figure, *, prefix: str, fallback: str) -> Picture:
             got=type(figure).__name__,
             fix="hand over the figure, unsaved",
         )
-    alt = _spoken(figure) or fallback
-    return Picture(Markup(_svg(figure, prefix, alt)), alt)  # noqa: S704 - made by matplotlib just now
-
-
-def _spoken(figure: Figure) -> str:
     titles = [figure.get_suptitle()]
     titles += [axes.get_title(where) for axes in figure.axes for where in ("left", "center", "right")]
-    return readable(". ".join(title.replace("\n", " ") for title in titles if title).replace(r"\$", "$"))
+    said = ". ".join(title.replace("\n", " ") for title in titles if title).replace(r"\$", "$")
+    alt = readable(said) or fallback
+    return Picture(Markup(_svg(figure, prefix, alt)), alt)  # noqa: S704 - made by matplotlib just now
 
 
 def _svg(figure: Figure, prefix: str, alt: str) -> str:

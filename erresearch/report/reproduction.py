@@ -124,7 +124,8 @@ def reproduce(
     from erresearch.report.calibration import promises
 
     paths = notebook_paths(resource("notebooks")) if notebooks else ()
-    cells = sum(_code_cells(path) for path in paths)
+    read = (cell for path in paths for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+    cells = sum(cell["cell_type"] == "code" and bool("".join(cell["source"]).strip()) for cell in read)
     with output_folder(out) as folder:
         with (
             own_warnings() as cautions,
@@ -137,13 +138,14 @@ def reproduce(
             step("claims")
             runs = wait()
         made = provenance(data, verdicts=verdicts, notebooks=runs)
+        accounts = {name: getattr(table, "attrs", {}).get("erresearch", {}) for name, table in data.items()}
         atomic_write(folder / "verdicts.csv", csv_text(COLUMNS, verdict_rows(verdicts)))
         write_report(
             verdicts,
             out=folder / "report.html",
             claims=claims,
             provenance=made,
-            accounting=_left_out(data),
+            accounting={name: one["excluded"] for name, one in accounts.items() if one.get("excluded")},
             warnings=cautions,
             figures={**pictures, "try": _living()},
             calibration=promises(),
@@ -169,15 +171,14 @@ def _pictures(
 
     drawn: dict[str, Figure] = {}
     for claim in claims:
-        judged = [v for v in verdicts if v.claim == claim.id and v.estimate is not None]
-        if not judged:
-            continue
+        judged = (v for v in verdicts if v.claim == claim.id and v.estimate is not None)
         # real data before simulated, then where there is something to see
-        shown = min(judged, key=lambda v: (v.simulated, v.word != "supported", v.dataset))
+        shown = min(judged, key=lambda v: (v.simulated, v.word != "supported", v.dataset), default=None)
+        if shown is None:
+            continue
         result = evidence_for(claim, data[shown.dataset], dataset=shown.dataset).result
         note = f"Simulated data: world {shown.dataset!r}" if shown.simulated else f"Data: {shown.dataset}"
-        figure = evidence_figure(result, note=note)
-        if figure is not None:
+        if (figure := evidence_figure(result, note=note)) is not None:
             drawn[claim.id] = figure
     return drawn
 
@@ -206,20 +207,6 @@ def _living() -> LivingCurve:
         lags=[0, 1, 2],
         open_points=["events-not-declared"],
     )
-
-
-def _left_out(data: Mapping[str, Any]) -> dict[str, Mapping[str, int]]:
-    """Rows left out of each data set when it was read, by reason."""
-    accounts = {name: getattr(table, "attrs", {}).get("erresearch", {}) for name, table in data.items()}
-    return {name: account["excluded"] for name, account in accounts.items() if account.get("excluded")}
-
-
-def _code_cells(path: Path) -> int:
-    """Code cells that a kernel will run."""
-    import nbformat
-
-    notebook = nbformat.read(path, as_version=4)
-    return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -313,12 +300,9 @@ def living_curve(
         moments, outcome, x, minimal=minimal, controls=controls, definitions=definitions, lags=lags,
         effects=_EFFECTS, inference=CurveInference(draws=400),
     )  # fmt: skip
-    columns = list(moments.columns)
     rank = np.argsort(np.argsort(curve.value, kind="stable"), kind="stable")
-    words = [
-        word_of(Interval(low, high, curve.level), direction=direction, sesoi=sesoi)
-        for low, high in zip(curve.low, curve.high, strict=True)
-    ]
+    ends = [Interval(low, high, curve.level) for low, high in zip(curve.low, curve.high, strict=True)]
+    words = [word_of(each, direction=direction, sesoi=sesoi) for each in ends]
     said: dict[tuple[str, str], set[str]] = {}
     for definition, lag, (word, _) in zip(curve.definition, curve.lag, words, strict=True):
         said.setdefault((definition, lag), set()).add(word)
@@ -327,21 +311,23 @@ def living_curve(
         definition, lag = curve.definition[at], curve.lag[at]
         depends = ["depends-on-adjustment"] if len(said[definition, lag]) > 1 else []
         certainty = grade("ordered" if int(lag) > 0 else "cross-section", [*open_points, *depends])
-        half = (curve.high[at] - curve.low[at]) / 2
-        models[_key(curve, at)] = {
+        # the choices that name a model, as the page writes them
+        models["|".join((definition, lag, curve.effects[at], *curve.controls[at]))] = {
             "at": int(rank[at]),
-            "digits": int(min(max(1 - math.floor(math.log10(half)), 0), 8)),
-            "interval": span(Interval(curve.low[at], curve.high[at], curve.level), sesoi=sesoi),
+            "digits": int(min(max(1 - math.floor(math.log10(ends[at].half)), 0), 8)),
+            "interval": span(ends[at], sesoi=sesoi),
             "word": word + (f" ({size})" if size else ""),
             "certainty": str(certainty),
         }
+    low, high = min(0.0, float(np.min(curve.low))), max(0.0, float(np.max(curve.high)))
+    pad = 0.05 * (high - low)
     payload = {
-        "columns": columns,
+        "columns": list(moments.columns),
         "outcome": outcome,
         "minimal": list(minimal),
         "grams": {" + ".join(effects) or "none": _cross(moments, effects) for effects in _EFFECTS},
         "models": models,
-        "scale": _scale(curve),
+        "scale": (low - pad, high + pad),
         "size": _SIZE,
     }
     choices = {
@@ -353,11 +339,6 @@ def living_curve(
     return LivingCurve(curve, payload, _html(curve, payload, choices, sesoi))
 
 
-def _key(curve: Curve, at: int) -> str:
-    """The choices that name a model, as the page writes them."""
-    return "|".join((curve.definition[at], curve.lag[at], curve.effects[at], *curve.controls[at]))
-
-
 def _cross(moments: Moments, effects: tuple[Effect, ...]) -> list[list[float]]:
     """Cross-products of all columns after the effects, centred where there are none."""
     from erresearch.relate.design import sweep
@@ -367,12 +348,6 @@ def _cross(moments: Moments, effects: tuple[Effect, ...]) -> list[list[float]]:
     if len(swept.names) > len(moments.columns):
         total = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
     return [[float(value) for value in row] for row in total]
-
-
-def _scale(curve: Curve) -> tuple[float, float]:
-    low, high = min(0.0, float(np.min(curve.low))), max(0.0, float(np.max(curve.high)))
-    pad = 0.05 * (high - low)
-    return low - pad, high + pad
 
 
 def _html(

@@ -210,24 +210,17 @@ def fingerprint(data: Any) -> str:
     else:
         table = data if isinstance(data, pd.DataFrame) else data.to_pandas()
         parts = [table.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogatepass")]
-    joined = hashlib.sha256()
-    for part in parts:
-        joined.update(part)
-    return joined.hexdigest()
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _packages() -> dict[str, str]:
     """Versions of what this package declares that it needs."""
-    names = set()
-    for text in requires("erresearch") or []:
-        if "extra ==" not in text:
-            names.add(re.split(r"[\s\[<>=!~;(]", text, maxsplit=1)[0])
-    found = {}
-    for name in sorted(names, key=str.lower):
-        try:
+    needed = (text for text in requires("erresearch") or [] if "extra ==" not in text)
+    names = {re.split(r"[\s\[<>=!~;(]", text, maxsplit=1)[0] for text in needed}
+    found = dict.fromkeys(sorted(names, key=str.lower), "not installed")
+    for name in found:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
     return found
 
 
@@ -290,8 +283,8 @@ def provenance(
     ['claims_sha256', 'datasets', 'erresearch', 'git']
     """
     from erresearch import __version__
+    from erresearch.claims.registry import claims_sha256
 
-    claims = resource("data") / "claims.toml"
     tables = {name: _table(table) for name, table in sorted(data.items())}
     return {
         "erresearch": __version__,
@@ -299,7 +292,7 @@ def provenance(
         "platform": platform.platform(),
         "packages": _packages(),
         "git": _git(),
-        "claims_sha256": hashlib.sha256(claims.read_bytes()).hexdigest() if claims.is_file() else None,
+        "claims_sha256": claims_sha256(),
         "datasets": tables,
         "seeds": {name: table["seed"] for name, table in tables.items() if table["seed"] is not None},
         "verdicts": len(tuple(verdicts)),

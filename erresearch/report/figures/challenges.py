@@ -288,10 +288,8 @@ def _wilson(share: float, n: int, z: float = 2.0) -> tuple[float, float]:
 
 
 def _kept_title(n: int, missed: list[str]) -> str:
-    if not missed and n == 1:
-        return "The promise is not clearly missed"
     if not missed:
-        return f"None of {Count(n):promise} is clearly missed"
+        return f"{'The promise is not' if n == 1 else f'None of {Count(n):promise} is'} clearly missed"
     if len(missed) == 1:
         return f"One of {Count(n):promise} is clearly missed: {label(missed[0])}"
     return f"{Count(len(missed), of=n):promise is} clearly missed"
