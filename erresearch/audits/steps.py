@@ -110,13 +110,11 @@ class Audit(Printed):
         if self.panel is None and self.fix:
             return (self.fix,)
         beside = [v for v in self.verdicts if any(doubt.code == self.plan.code for doubt in v.doubts)]
-        first = (self.fix,) if self.fix else ()
-        return first + what_would_help(
-            self.verdicts,
-            plan=self.plan.text if beside else "",
-            settles=[v.claim for v in beside if v.word != "not judged"] if self.plan.settles else (),
-            freq=self.panel.freq if self.panel is not None else None,
-        )
+        settles = [v.claim for v in beside if v.word != "not judged" and self.plan.settles]
+        freq = self.panel.freq if self.panel is not None else None
+        plan = self.plan.text if beside else ""
+        help_ = what_would_help(self.verdicts, plan=plan, settles=settles, freq=freq)
+        return (self.fix, *help_) if self.fix else help_
 
     def __str__(self) -> str:
         """Files, panel, verdicts and what could not be told."""
@@ -129,13 +127,10 @@ class Audit(Printed):
             else:
                 lines.append(f"{v.claim}: {v.words}. {v.reason}. {v.certainty}")
         lines += [f"{', '.join(claims)}: {words}. {why}" for (words, why), claims in waiting.items()]
-        lines += [str(estimate) for estimate in self.survey]
-        lines += [text for text in (self.looks, self.candidates) if text]
-        lines += [f"not told: {reason}" for reason in self.refused]
-        lines += self.pauses.lines
+        lines += [*map(str, self.survey), *filter(None, (self.looks, self.candidates))]
+        lines += [*(f"not told: {reason}" for reason in self.refused), *self.pauses.lines]
         lines += [f"what would help: {text}" for text in self.wanted]
-        lines += [f"{name}: {path}" for name, path in self.paths.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"{name}: {path}" for name, path in self.paths.items())])
 
     @property
     def looks(self) -> str:
@@ -238,16 +233,9 @@ def join_files(
         return Joined(panel=None, wanting={"revenue": Wanting(reason)})
     have = {"outcomes": files.source("outcomes"), "advertising": files.source("ads")}
     sold = have["outcomes"] is not None or sells(days)
-    joining = partial(
-        build_panel,
-        posts,
-        freq=freq,
-        tz=tz,
-        week_start=files.week_start,
-        entity=entity,
-        followers=files.source("followers") if days else files.source("followers", "daily"),
-        rules=rules,
-    )
+    followers = files.source("followers") if days else files.source("followers", "daily")
+    calendar: dict[str, Any] = {"freq": freq, "tz": tz, "week_start": files.week_start}
+    joining = partial(build_panel, posts, **calendar, entity=entity, followers=followers, rules=rules)
     panel, failures = _as_much_as_can_be(joining, have)
     lost = [str(error) for tried, error in failures.items() if "outcomes" in tried]
     reason, unscored, events = lost[-1] if lost else "" if sold else files.unsold, "", None
@@ -260,17 +248,13 @@ def join_files(
     mends = [error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried]
     if panel is None:
         reason = reason or refused[-1]
-    return Joined(
-        panel=panel,
-        wanting={
-            "revenue": Wanting(reason, frozenset() if sold else frozenset({"revenue"})),
-            "spend": Wanting(files.unpriced),
-            "nps": Wanting(unscored),
-        },
-        refused=tuple(refused),
-        fix=next(iter(mends), ""),
-        events=events,
-    )
+    wanting = {
+        "revenue": Wanting(reason, frozenset() if sold else frozenset({"revenue"})),
+        "spend": Wanting(files.unpriced),
+        "nps": Wanting(unscored),
+    }
+    fix = next(iter(mends), "")
+    return Joined(panel=panel, wanting=wanting, refused=tuple(refused), fix=fix, events=events)
 
 
 def _as_much_as_can_be(
@@ -291,11 +275,8 @@ def _as_much_as_can_be(
 
 def _told(failures: Mapping[tuple[str, ...], ErresearchError]) -> list[str]:
     """Each failure once: what fails without advertising as well is no fault of the advertising."""
-    smallest = {str(error): tried for tried, error in failures.items()}
-    return [
-        f"posts{''.join(f' and {what}' for what in tried)} could not be joined: {error}"
-        for error, tried in smallest.items()
-    ]
+    smallest = {str(error): " and ".join(["posts", *tried]) for tried, error in failures.items()}
+    return [f"{what} could not be joined: {error}" for error, what in smallest.items()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -523,8 +504,7 @@ def audit(
     with own_warnings() as said:
         cells = _run_steps(known, written=out is not None)
     settings = {name: known[name] for name in names}
-    read: Files = known["files"]
-    joined: Joined = known["joined"]
+    read, joined = known["files"], known["joined"]
     found = Audit(
         files=read,
         panel=joined.panel,
@@ -552,8 +532,7 @@ def _run_steps(known: dict[str, Any], *, written: bool) -> list[tuple[Step, Any]
         if not (step.makes or written) or (step.needs and not _there(known, step.needs)):
             continue
         made = step.run(known)
-        if step.makes:
-            known[step.makes] = made
+        known |= {step.makes: made} if step.makes else {}
         if step.makes == "files":
             _use_shown_labels(known, made)
         cells.append((step, made))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import astuple, dataclass, fields, is_dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -121,20 +122,13 @@ class Pack(Rowless):
             If there is none, or it was made when the claim declared something else.
         """
         again, found = "make it again from the rows with data/make_evidence.py", self.entries.get(claim.id)
+        pack, declared = f"the evidence pack of {self.name!r}", declaration(claim, self.name)
         if found is None:
-            raise DataError(
-                f"the evidence pack of {self.name!r} has nothing on {claim.id}",
-                allowed=", ".join(sorted(self.entries)) or "nothing",
-                fix=again,
-            )
-        declared = declaration(claim, self.name)
+            known = ", ".join(sorted(self.entries)) or "nothing"
+            raise DataError(f"{pack} has nothing on {claim.id}", allowed=known, fix=again)
         if found.declared != declared:
-            raise DataError(
-                f"the evidence pack of {self.name!r} was made for another declaration of {claim.id}",
-                got=f"declaration {found.declared[:12]}",
-                allowed=declared[:12],
-                fix=again,
-            )
+            wrong, got = f"{pack} was made for another declaration of {claim.id}", found.declared[:12]
+            raise DataError(wrong, got=f"declaration {got}", allowed=declared[:12], fix=again)
         return found
 
     def kind(self, claim: Claim) -> str:
@@ -163,14 +157,11 @@ class Pack(Rowless):
             raise DataError(
                 f"the evidence on {claim.id} is a stored number without sums", fix="read its verdict instead"
             )
-        about_zero, names = moments.about(np.zeros(len(moments.columns))), moments.columns
-        sums = dict(zip(names, about_zero.sums.T, strict=True))
-        products = {
-            f"{names[i]} × {names[j]}": about_zero.grams()[:, i, j]
-            for i in range(len(names))
-            for j in range(i + 1, len(names))
-        }
-        return pd.DataFrame({**sums, **products, "rows": moments.count}, index=[str(k) for k in moments.keys])
+        about_zero = moments.about(np.zeros(len(moments.columns)))
+        found = dict(zip(moments.columns, about_zero.sums.T, strict=True))
+        for (i, one), (j, other) in combinations(enumerate(moments.columns), 2):
+            found[f"{one} × {other}"] = about_zero.grams()[:, i, j]
+        return pd.DataFrame({**found, "rows": moments.count}, index=[str(key) for key in moments.keys])
 
     def __str__(self) -> str:
         """One sentence."""
@@ -282,8 +273,7 @@ def _intervals(estimate: Estimate) -> dict[str, Any]:
         )
     if isinstance(reference, StudentT):
         return {}
-    ends = [estimate.at(level).interval for level in _LEVELS]
-    return {"intervals": [[one.low, one.high, one.level] for one in ends]}
+    return {"intervals": [list(astuple(estimate.at(level).interval)) for level in _LEVELS]}
 
 
 def _estimate(words: Mapping[str, Any]) -> Estimate:

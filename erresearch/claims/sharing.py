@@ -354,15 +354,11 @@ def _same_groups(one: Moments, other: Moments) -> int:
 
 def _added(parts: Sequence[Moments], merged_keys: Sequence[set[str]]) -> Moments:
     """The sum; accounts that were merged in one house stay a group of their own."""
-    merged = sum(part.merged for part in parts)
-    apart = all(
-        not part.merged or not any(keys & set(other.keys) for other in parts if other is not part)
-        for part, keys in zip(parts, merged_keys, strict=True)
-    )
-    if not apart:
-        return reduce(add, parts)
+    for part, keys in zip(parts, merged_keys, strict=True):
+        if part.merged and any(keys & set(other.keys) for other in parts if other is not part):
+            return reduce(add, parts)
     total: Moments = reduce(add, (replace(part, merged=0) for part in parts))
-    return replace(total, merged=merged)
+    return replace(total, merged=sum(part.merged for part in parts))
 
 
 def _span(shared: Shared) -> str:
@@ -444,9 +440,8 @@ def read_findings(path: str | Path) -> tuple[Finding, ...]:
 
 def _finding(row: Mapping[str, str], number: int, point: str) -> Finding:
     try:
-        value, se, df = (
-            float((row.get(name) or "inf").replace(point, ".")) for name in ("value", "se", "df")
-        )
+        cells = ((row.get(name) or "inf").replace(point, ".") for name in ("value", "se", "df"))
+        value, se, df = map(float, cells)
     except ValueError:
         value = se = df = math.nan
     if not (math.isfinite(value) and 0 < se < math.inf and df > 0):
@@ -456,10 +451,10 @@ def _finding(row: Mapping[str, str], number: int, point: str) -> Finding:
             allowed="a value and its standard error",
             fix="correct the row or leave it out",
         )
-    estimate = StudentT(value, se, df).estimate(
-        row["outcome"], 0.95, n_rows=0, unit=row["unit"], method="as stated"
-    )
-    return Finding(estimate=estimate, **{key: row[key] for key in ("name", "outcome", "period", "unit")})
+    told = {key: row[key] for key in ("name", "outcome", "period", "unit")}
+    stated = StudentT(value, se, df)
+    estimate = stated.estimate(row["outcome"], 0.95, n_rows=0, unit=row["unit"], method="as stated")
+    return Finding(estimate=estimate, **told)
 
 
 def combine(

@@ -188,13 +188,9 @@ def cast_roles(
         if wide := side_by_side([columns[0] for columns in absent.values()], present):
             way = f"{wide}; "
         raise ColumnError(f"{claim.id} needs columns that are not there: {named}", fix=f"{way}{least}")
-    twice = [name for name in said.controls if name in [roles[role] for role in _ASKED_OF if role in roles]]
-    if twice:
-        raise DesignError(
-            "a control is what the claim itself is about",
-            got=", ".join(map(repr, twice)),
-            fix="leave it out of `controls`",
-        )
+    if twice := [name for name in said.controls if name in map(roles.get, _ASKED_OF)]:
+        wrong, named = "a control is what the claim itself is about", ", ".join(map(repr, twice))
+        raise DesignError(wrong, got=named, fix="leave it out of `controls`")
     options = claim.arguments(dataset)
     known = {f.name for f in fields(options)} & set(said.options)
     options = replace(options, **{name: said.options[name] for name in known})

@@ -145,7 +145,7 @@ def answer(
     rest = [verdict for group in by_design.values() for verdict in group]
     parts = [_counted(rest, " on tables without an order in time")] if rest else []
     parts += [sentence(waits)] if waiting else []
-    return (*lines, " ".join(parts)) if parts else tuple(lines)
+    return (*lines, *([" ".join(parts)] if parts else []))
 
 
 def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -156,17 +156,13 @@ def _over_time(verdicts: Sequence[Verdict], known: Mapping[str, Any], names: Map
         for word, mark in dict.fromkeys((v.word, _fragile(v)) for v in first)
         if (group := [v for v in first if (v.word, _fragile(v)) == (word, mark)])
     )
-    proxy = ", a proxy" if "proxy" in first[0].qualifiers else ""
-    where = (
-        f"in {'the first' if len(first) > 1 else _called(first[:1], names)}{proxy}, "
-        if proxy or len(first) > 1
-        else ""
-    )
-    about = short_name(known.get(first[0].claim), first[0].claim)
-    line = (
-        f"{about}: the data that follow both over time {said}. "
-        f"{sentence(where + told(first[0], known.get(first[0].claim)))}"
-    )
+    claim, one = known.get(first[0].claim), told(first[0], known.get(first[0].claim))
+    if "proxy" in first[0].qualifiers:
+        one = f"in {'the first' if len(first) > 1 else _called(first, names)}, a proxy, {one}"
+    elif len(first) > 1:
+        one = f"in the first, {one}"
+    about = short_name(claim, first[0].claim)
+    line = f"{about}: the data that follow both over time {said}. {sentence(one)}"
     rest = [verdict for verdict in verdicts if verdict.claim != verdicts[0].claim]
     return f"{line} {_counted(rest, ' on other claims over time')}" if rest else line
 
@@ -446,14 +442,10 @@ def _needed(interval: Interval, sesoi: float, *, absent: bool, alone: bool) -> s
     if not math.isfinite(sesoi) or sesoi <= 0 or width <= sesoi:
         more = "a longer time" if alone else "more accounts"
         return f"A narrower interval: {more}, or a design that leaves less unexplained."
+    wide, delta = f"{rounded(width, like=width / 2)} wide now", rounded(sesoi)
     if absent:
-        return (
-            f"A narrower interval, inside ±δ = ±{rounded(sesoi)} or wholly outside it; it is "
-            f"{rounded(width, like=width / 2)} wide now."
-        )
-    factor = (width / sesoi) ** 2
-    return (
-        f"A narrower interval. It is {rounded(width, like=width / 2)} wide now; at most δ = {rounded(sesoi)} "
-        f"would fit beside 0 or inside ±δ, which takes about {rounded(float(f'{factor:.2g}'))} times as many "
-        f"{'rows like these of the one entity' if alone else 'accounts of the same kind'}."
-    )
+        return f"A narrower interval, inside ±δ = ±{delta} or wholly outside it; it is {wide}."
+    times = f"{rounded(float(f'{(width / sesoi) ** 2:.2g}'))} times as many"
+    of = "rows like these of the one entity" if alone else "accounts of the same kind"
+    fits = f"at most δ = {delta} would fit beside 0 or inside ±δ"
+    return f"A narrower interval. It is {wide}; {fits}, which takes about {times} {of}."
