@@ -21,7 +21,7 @@ import numpy as np
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, check_rows, merge_small, of_accounts
 from erresearch.claims.registry import Claim
 from erresearch.claims.variables import Rowless
-from erresearch.engine.group_keys import as_text, sort_periods, sort_text
+from erresearch.engine import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
 from erresearch.engine.stored import parts_of, read_archive, write_archive
 from erresearch.errors import (

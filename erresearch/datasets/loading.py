@@ -363,8 +363,8 @@ def retailer_weeks(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[s
 def shop_weeks(frame: pd.DataFrame, excluded: dict[str, int], mended: dict[str, int]) -> pd.DataFrame:
     """Whole weeks of shops (clicks and impressions on social media, all spending) from days of shops and territories.
 
-    A shop whose file has a row over all territories keeps that; the others' territories are summed. A channel without a
-    figure was not used that day: 0. Weeks (from Monday) with fewer than 7 days are left out.
+    A shop whose file has a row over all territories keeps that; the others' territories are summed. A channel without
+    a figure was not used that day: 0. Weeks (from Monday) with fewer than 7 days are left out.
     """
     whole = frame["territory"] == "All Territories"
     part_of_sum = ~whole & frame["account"].isin(frame.loc[whole, "account"])

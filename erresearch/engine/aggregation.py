@@ -1,6 +1,7 @@
 """The one lazy group-by: the passes that make moments are built here, whatever engine computes them.
 
-Sums of more accounts than fit beside the engine are made in two levels, by account and then by groups of whole accounts.
+Sums of more accounts than fit beside the engine are made in two levels, by account and then by groups of whole
+accounts.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import coded, sort_periods, sum_into
+from erresearch.engine import coded, sort_periods, sum_into
 from erresearch.engine.lazy_rows import HEAD, LazyRows, aggregated, free_name, gather, near, numbers
 from erresearch.engine.stored import squares
 from erresearch.errors import Count, DataError, DesignError

@@ -1,4 +1,4 @@
-"""The rows behind moments, still lazy: brought here from any engine, complete, under safe names."""
+"""The rows behind moments, still lazy: brought here from any engine, complete, and their keys as one text for all."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import coded, label, refuse_blurred, sum_into
-from erresearch.errors import ColumnError, Count, DataError, DesignError, EngineError, without_cells
-from erresearch.io import pd, pl
+from erresearch.engine import coded, refuse_blurred, sum_into
+from erresearch.errors import Count, DataError, DesignError, EngineError, without_cells
+from erresearch.io import pl
 from erresearch.io.resources import share_of_memory, waiting
 
 Array = np.ndarray[Any, Any]
 Names = Sequence[str]
+HEAD = 10_000  # rows that place the origin
+ROWS_BYTES = 1 << 30  # of rows that are brought into memory
 # what Polars, DuckDB, Ibis and Spark all read as a number
 _NUMBER = r"^\s*[-+]?((\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[iI]nf(inity)?|[nN]a[nN])\s*$"
 _ROW = "__row__"
-
-HEAD = 10_000  # rows that place the origin
-ROWS_BYTES = 1 << 30  # of rows that are brought into memory
 #: Scramble of an account's place: products stay below 2⁶³.
 _PRIME, _FACTOR, _SHIFT = 2**31 - 1, 742_938_285, 1_226_874_159
 
@@ -185,26 +184,11 @@ class LazyRows:
 def in_groups(
     accounts: nw.LazyFrame[Any], key: str | None, groups: int, *, before: int = 0
 ) -> nw.LazyFrame[Any]:
-    """Numbers of accounts added up by group.
+    """Numbers of accounts added up by group, which the account column names then.
 
-    The group is drawn from an account's place in the order of the keys by a fixed scramble (a cubic congruence). Were
-    it the place mod `groups`, a pattern in the keys (every fifth a shop, ids that grow with age) would go into the
-    groups and make sums of independent accounts look alike, or unlike.
-
-    Parameters
-    ----------
-    accounts : narwhals.LazyFrame
-        One row per account, numbers beside the key.
-    key : str or None
-        The account column, which names the group then; without one nothing is to be grouped.
-    groups : int
-        Number of groups; 0 leaves the accounts as they are.
-    before : int
-        How many accounts come before these.
-
-    Returns
-    -------
-    narwhals.LazyFrame
+    The group is drawn from an account's place in the order of the keys (`before` other accounts) by a fixed scramble
+    (a cubic congruence). Were it the place mod `groups`, a pattern in the keys (every fifth a shop, ids that grow
+    with age) would go into the groups and make sums of independent accounts look alike, or unlike.
     """
     if key is None or not groups:
         return accounts
@@ -225,44 +209,27 @@ def aggregated(
     return rows.group_by(*keys).agg(*expressions) if keys else rows.select(*expressions)
 
 
-def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
-    """What makes a row complete, each with the words for its absence.
+def conditions(source: LazyRows, column: Callable[[str], Any] = nw.col) -> list[tuple[str, Any]]:
+    """What makes a row complete, each with the words for its absence, in the order in which a first lack is counted.
 
-    Parameters
-    ----------
-    source : LazyRows
-        The rows.
-
-    Returns
-    -------
-    list of (str, narwhals.Expr)
-        In the order in which a row's first lack is counted.
+    `column` gives a column by name: as an expression, or of rows that were brought here.
     """
-    found: list[tuple[str, nw.Expr]] = []
+    found: list[tuple[str, Any]] = []
     schema = source.frame.collect_schema()
     for name, words in ((source.account, "account missing"), (source.period, "period missing")):
         if name is not None:
-            there = ~nw.col(name).is_null()
-            found.append((words, there & ~nw.col(name).is_nan() if schema[name].is_float() else there))
+            there = ~column(name).is_null()
+            found.append((words, there & ~column(name).is_nan() if schema[name].is_float() else there))
     if source.weight is not None:
-        weight = nw.col(source.weight)
-        found += [
-            ("weight not finite", _finite(weight)),
-            ("weight negative", weight >= 0),
-            ("weight zero", weight > 0),
-        ]
+        weight = column(source.weight)
+        found += [("weight not finite", _finite(weight)), ("weight negative", weight >= 0)]
+        found.append(("weight zero", weight > 0))
     pairs = zip(source.columns, source.names, strict=True)
-    return found + [(f"not finite: {column}", _finite(nw.col(name))) for column, name in pairs]
+    return found + [(f"not finite: {asked}", _finite(column(name))) for asked, name in pairs]
 
 
 def lacks(source: LazyRows) -> dict[str, int]:
-    """Rows that are not complete, by the first thing that they lack.
-
-    Raises
-    ------
-    DataError
-        If a weight is below 0.
-    """
+    """Rows that are not complete, by the first thing that they lack; weights below 0 are refused."""
     words, holds = zip(*conditions(source), strict=True)
     names = [f"d{i}" for i in range(len(holds))]
     # rows that are whole up to each condition: what one of them lacks first is what the count falls by
@@ -288,37 +255,18 @@ def refuse_negative(counts: Mapping[str, int], rows: int) -> dict[str, int]:
     return {words: count for words, count in counts.items() if count}
 
 
-def _finite(value: nw.Expr) -> nw.Expr:
+def _finite(value: Any) -> Any:
     # only some engines take NaN for null: both are asked for
     return ~value.is_null() & value.is_finite()
 
 
 def numbers(column: pl.Series) -> Array:
-    """Values of an aggregate; SQL gives null for the sum of no rows.
-
-    Parameters
-    ----------
-    column : polars.Series
-        Numbers.
-
-    Returns
-    -------
-    ndarray
-        With 0 for null.
-    """
+    """Values of an aggregate; SQL gives null for the sum of no rows, which is 0."""
     return column.fill_null(0).to_numpy()
 
 
 def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
-    """Refuse accounts whose ids lost digits as floats (:func:`erresearch.engine.group_keys.refuse_blurred`).
-
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Rows.
-    account, by : str
-        The account column in them, and what it is called outside.
-    """
+    """Refuse accounts whose ids lost digits as floats (:func:`refuse_blurred`); outside their column is called `by`."""
     if frame.collect_schema()[account].is_float():
         size = nw.col(account).cast(nw.Float64()).abs()
         known = nw.when(_finite(size)).then(size)
@@ -326,19 +274,7 @@ def check_ids(frame: nw.LazyFrame[Any], account: str, by: str) -> None:
 
 
 def free_name(name: str, taken: set[str]) -> str:
-    """A name that is not taken yet, in any letter case; it is then.
-
-    Parameters
-    ----------
-    name : str
-        The name wanted.
-    taken : set of str
-        Case-folded names in use; gets the new one.
-
-    Returns
-    -------
-    str
-        `name`, with underscores where needed.
+    """A name that is not taken yet, in any letter case; it is then (`taken` holds names case-folded).
 
     Examples
     --------
@@ -357,19 +293,9 @@ def no_rows() -> DataError:
 
 
 def near(mean: float, spread: float, first: float) -> float:
-    """Round `mean` to a grid of a power of two below `spread`; a constant column gives its own value.
+    """Round `mean` to a grid of a power of two below `spread`, so that subtracting it loses nothing.
 
-    Parameters
-    ----------
-    mean, spread : float
-        Mean and standard deviation of some values.
-    first : float
-        One of the values.
-
-    Returns
-    -------
-    float
-        A number near the mean with few digits, so that subtracting it loses nothing.
+    A constant column gives its own value, of which `first` is one.
 
     Examples
     --------
@@ -389,24 +315,8 @@ def near(mean: float, spread: float, first: float) -> float:
 def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
     """Compute a small result where the rows are and bring it here.
 
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        A lazy aggregation.
-    small : bool
-        Whether few rows in memory are behind it. Polars' streaming engine adds partial sums in the order in which
-        its threads end, so that a last bit may differ between two runs; few rows go through its other engine,
-        which gives the same bits each time.
-
-    Returns
-    -------
-    polars.DataFrame
-        The result.
-
-    Raises
-    ------
-    EngineError
-        If the engine could not compute it.
+    Polars' streaming engine adds partial sums in the order in which its threads end, so that a last bit may differ
+    between two runs; where few rows in memory are behind the result (`small`), its other engine gives the same bits.
     """
     try:
         with waiting("a pass over the rows"):
@@ -421,77 +331,6 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
         ) from error
 
 
-def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
-    """Columns of a pandas table in Polars.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame
-        The table; not changed.
-    needed : sequence of str
-        Columns to take.
-    numbers : sequence of str
-        Those of them that are numbers, also where pandas holds them as Python objects.
-
-    Returns
-    -------
-    polars.LazyFrame
-
-    Raises
-    ------
-    ColumnError
-        If a name stands twice.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from_pandas(pd.DataFrame({"likes": [1, None], "shop": ["a", "b"]}), ["likes"], ["likes"]).collect().columns
-    ['likes']
-    """
-    labels = [str(name) for name in data.columns]
-    double = [name for name in needed if labels.count(name) > 1]
-    if double:
-        raise ColumnError(
-            f"the table has {Count(labels.count(double[0])):column} named {double[0]!r}",
-            got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
-            fix="rename one of them",
-        )
-    series = {
-        name: pandas_column(data.iloc[:, labels.index(name)], number=name in numbers) for name in needed
-    }
-    return pl.DataFrame(series).lazy() if series else pl.DataFrame({"": range(len(data))}).lazy()
-
-
-def pandas_column(column: pd.Series[Any], *, number: bool) -> pl.Series:
-    """One pandas column; Python objects become numbers where all are, else text."""
-    if column.dtype == object:
-        missing = column.isna().to_numpy()
-        values = column.to_list()
-        if number and not any(isinstance(v, (str, bytes)) for v in values):
-            try:
-                numbers = [None if gone else float(v) for v, gone in zip(values, missing, strict=True)]
-                return pl.Series(numbers, dtype=pl.Float64)
-            except (TypeError, ValueError, OverflowError):
-                pass  # something that is neither number nor text: shown as text below
-        texts = [None if gone else label(v) for v, gone in zip(values, missing, strict=True)]
-        return pl.Series(texts, dtype=pl.String)
-    try:
-        kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
-        if isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)):
-            raise TypeError("no such type in Polars")  # noqa: TRY301
-        return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
-    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
-        texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
-        return pl.Series(texts, dtype=pl.String)
-
-
-def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
-    """A column without the storage that only pandas has: sparse, or floats of more digits."""
-    if isinstance(column.dtype, pd.SparseDtype):
-        return pd.Series(column.to_numpy(), dtype=column.dtype.subtype)
-    return column.astype("float64") if column.dtype == "longdouble" else column
-
-
 def is_text(dtype: Any) -> bool:
     """Whether an engine holds a column as text, or as objects that read as text."""
     return dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object)
@@ -500,17 +339,8 @@ def is_text(dtype: Any) -> bool:
 def check_text(parts: Sequence[tuple[str, nw.LazyFrame[Any]]], columns: Names) -> None:
     """Look for text among numbers and say where the first one stands.
 
-    Parameters
-    ----------
-    parts : sequence of (str, narwhals.LazyFrame)
-        Path and rows of each file, or no path and the one table, as they came.
-    columns : sequence of str
-        Columns that must hold numbers; those that a part does not have as text are passed over.
-
-    Raises
-    ------
-    DataError
-        If one of them holds text.
+    `parts` are path and rows of each file, or no path and the one table, as they came; columns that a part does not
+    have as text are passed over.
     """
     for path, part in parts:
         schema = part.collect_schema()

@@ -18,6 +18,7 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import numpy as np
 
+from erresearch.engine import sort_text, sum_into
 from erresearch.engine.aggregation import (
     DRIVER_BYTES,
     Cells,
@@ -27,7 +28,6 @@ from erresearch.engine.aggregation import (
     moment_pass,
     pool_cells,
 )
-from erresearch.engine.group_keys import sort_text, sum_into
 from erresearch.engine.lazy_rows import LazyRows, gather
 from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
@@ -485,10 +485,10 @@ def bounded_moments(
     """Moments by account; by groups of accounts where those would take more than `most_bytes`.
 
     Above that the engine sums by account, and then those sums by group
-    (:func:`erresearch.engine.lazy_rows.in_groups`). With
-    `within`, a group's cross-products are W + s sᵀ/n with W = Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within`
-    gives W, exactly what the accounts one by one would have given; without it they are ΣC_g.
-    Estimates are the same; standard errors are clustered on the groups, which hold whole accounts.
+    (:func:`erresearch.engine.lazy_rows.in_groups`). With `within`, a group's cross-products are W + s sᵀ/n with W =
+    Σ_g (C_g − s_g s_gᵀ/n_g), so that :meth:`Moments.within` gives W, exactly what the accounts one by one would have
+    given; without it they are ΣC_g. Estimates are the same; standard errors are clustered on the groups, which hold
+    whole accounts.
 
     Parameters
     ----------

@@ -14,20 +14,20 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from narwhals.exceptions import DuplicateError, NarwhalsError
 
+from erresearch.engine import label
 from erresearch.engine.lazy_rows import (
     HEAD,
     Array,
     LazyRows,
     check_ids,
     check_text,
+    conditions,
     free_name,
-    from_pandas,
     gather,
     is_text,
     lacks,
     near,
     no_rows,
-    pandas_column,
     refuse_negative,
 )
 from erresearch.engine.table_files import (
@@ -56,33 +56,17 @@ FEW = 250_000  # rows up to which the engine with the repeatable sums is as fast
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Rows ready for a pass, and what each column asked for is called.
+    """Rows ready for a pass, and what each column asked for is called."""
 
-    Parameters
-    ----------
-    frame : narwhals.LazyFrame
-        Needed columns only.
-    present : tuple of str
-        Their names.
-    parts : tuple of (str, narwhals.LazyFrame)
-        Path and rows of each file, or no path and the one table, as they came: to say where a problem lies.
-    names : tuple of str
-        Output name of each column asked for.
-    roots : tuple of str
-        Columns that expressions read.
-    parsed : tuple of str
-        Numbers read from text (.csv), to be looked through for other text when rows turn out incomplete.
-    small : bool
-        Whether the rows came in memory and are few; see :func:`gather`.
-    """
-
-    frame: nw.LazyFrame[Any]
-    present: tuple[str, ...]
+    frame: nw.LazyFrame[Any]  # needed columns only
+    present: tuple[str, ...]  # their names
+    #: Path and rows of each file, or no path and the one table, as they came: to say where a problem lies.
     parts: Parts
-    names: tuple[str, ...]
-    roots: tuple[str, ...]
+    names: tuple[str, ...]  # output name of each column asked for
+    roots: tuple[str, ...]  # columns that expressions read
+    #: Numbers read from text (.csv), to be looked through for other text when rows turn out incomplete.
     parsed: tuple[str, ...]
-    small: bool = False
+    small: bool = False  # whether the rows came in memory and are few (gather)
 
     def column(self, asked: str | nw.Expr) -> nw.Expr:
         """A column as it came: by its place, since a name may be a pattern to an engine."""
@@ -103,34 +87,9 @@ def open_rows(
 ) -> Opened:
     """Open a table lazily; eager tables enter Polars with the needed columns only.
 
-    Parameters
-    ----------
-    data : frame or path
-        Any table narwhals supports; a path, folder or glob of ``.parquet`` or ``.csv`` files; or
-        ``duckdb:file.db?table=posts`` for a table of a DuckDB file.
-    columns : sequence of str or narwhals.Expr
-        Number columns, or expressions that make one each.
-    keys : sequence of str
-        Account and time columns.
-    weights : str or None
-        Weight column.
-    period : str, optional
-        Which of the keys is a time: where an expression reads it too, numbers in a .csv are numbers, so that lags
-        follow 2 after 1 and not 10.
-
-    Returns
-    -------
-    Opened
-        The rows, computed by the engine that holds them.
-
-    Raises
-    ------
-    EngineError
-        If `data` is no table, or a file cannot be read.
-    ColumnError
-        If a column is missing, misnamed or named twice.
-    DataError
-        If a number column holds text.
+    Of a table of any engine, files or a table of a database (as :meth:`Moments.from_frame` takes them) come number
+    columns, or expressions that make one each, `keys` (accounts and times) and `weights`. Where an expression reads
+    the `period` too, numbers of it in a .csv are numbers, so that lags follow 2 after 1 and not 10.
     """
     plain = [c for c in columns if isinstance(c, str)]
     numbers = list(dict.fromkeys([*plain, *([] if weights is None else [weights])]))
@@ -176,19 +135,7 @@ def _names_files(data: Any) -> bool:
 
 
 def says_simulated(data: Any) -> bool:
-    """Whether a table says of itself that it was simulated.
-
-    A pandas table says it by ``attrs["simulated"]``, a .parquet file by what ``DataFrame.to_parquet`` keeps of them.
-
-    Parameters
-    ----------
-    data : frame or path
-        As in :func:`open_rows`.
-
-    Returns
-    -------
-    bool
-        False for tables that can carry no such word.
+    """Whether a table says of itself that it was simulated (``attrs["simulated"]``; .parquet files keep it).
 
     Examples
     --------
@@ -209,22 +156,7 @@ def says_simulated(data: Any) -> bool:
 
 
 def column_names(data: Any) -> tuple[str, ...]:
-    """Names of the columns a table or the first of some files has.
-
-    Parameters
-    ----------
-    data : frame or path
-        As in :func:`open_rows`.
-
-    Returns
-    -------
-    tuple of str
-        In the table's order.
-
-    Raises
-    ------
-    EngineError
-        If `data` is no table, or a file cannot be read.
+    """Names of the columns that a table or the first of some files has, in its order.
 
     Examples
     --------
@@ -254,25 +186,7 @@ def in_the_index(data: Any) -> str:
 
 
 def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
-    """Any table as narwhals has it, where no header stands twice.
-
-    Parameters
-    ----------
-    data : frame
-        As ``narwhals.from_native`` takes it.
-    pass_through : bool
-        Whether what is no table comes back as it is.
-
-    Returns
-    -------
-    narwhals.DataFrame or narwhals.LazyFrame
-
-    Raises
-    ------
-    ColumnError
-        If a name stands twice.
-    TypeError
-        If it is no table, as narwhals says it.
+    """Any table as narwhals has it, where no header stands twice; with `pass_through` what is none comes back.
 
     Examples
     --------
@@ -333,9 +247,7 @@ def _is_pandas(data: Any) -> bool:
 def _schema(data: Any) -> dict[str, Any]:
     """Column names with types as Polars calls them; text where it has no such type."""
     if _is_pandas(data):
-        labels = [str(name) for name in data.columns]
-        kinds = zip(labels, data.dtypes, strict=True)
-        return {name: _pandas_type(dtype) for name, dtype in kinds}
+        return {str(name): _pandas_type(dtype) for name, dtype in zip(data.columns, data.dtypes, strict=True)}
     out = {}
     for name, dtype in data.collect_schema().items():
         try:
@@ -400,7 +312,7 @@ def _bad_expression(column: object, error: Exception, schema: dict[str, Any]) ->
     return ColumnError("an expression cannot be computed on this table", got=message)
 
 
-def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
+def _narrow(data: Any, needed: Names, numbers: Names) -> Any:
     """Only the needed columns; eager tables become Polars."""
     if _is_pandas(data):
         return nw.from_native(from_pandas(data, needed, numbers))
@@ -411,13 +323,65 @@ def _narrow(data: Any, needed: Names, numbers: Names) -> nw.LazyFrame[Any]:
             got="a column of that name",
             fix="rename it",
         )
-    chosen = [present.index(name) for name in needed]
-    frame: nw.DataFrame[Any] | nw.LazyFrame[Any] = data.select(nw.nth(*chosen)) if needed else data
+    frame = data.select(nw.nth(*map(present.index, needed))) if needed else data
     if isinstance(frame, nw.LazyFrame):
         return frame
     table = frame.to_polars().clone()
     table.columns = list(needed or present)  # an empty name does not survive every conversion
     return nw.from_native(table.lazy())
+
+
+def from_pandas(data: pd.DataFrame, needed: Names, numbers: Names) -> pl.LazyFrame:
+    """Columns of a pandas table in Polars; `numbers` are numbers also where pandas holds them as Python objects.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from_pandas(pd.DataFrame({"likes": [1, None], "shop": ["a", "b"]}), ["likes"], ["likes"]).collect().columns
+    ['likes']
+    """
+    labels = [str(name) for name in data.columns]
+    double = [name for name in needed if labels.count(name) > 1]
+    if double:
+        raise ColumnError(
+            f"the table has {Count(labels.count(double[0])):column} named {double[0]!r}",
+            got=f"positions {', '.join(str(i) for i, label in enumerate(labels) if label == double[0])}",
+            fix="rename one of them",
+        )
+    series = {
+        name: pandas_column(data.iloc[:, labels.index(name)], number=name in numbers) for name in needed
+    }
+    return pl.DataFrame(series).lazy() if series else pl.DataFrame({"": range(len(data))}).lazy()
+
+
+def pandas_column(column: pd.Series[Any], *, number: bool) -> pl.Series:
+    """One pandas column; Python objects become numbers where all are, else text."""
+    if column.dtype == object:
+        missing = column.isna().to_numpy()
+        values = column.to_list()
+        if number and not any(isinstance(v, (str, bytes)) for v in values):
+            try:
+                numbers = [None if gone else float(v) for v, gone in zip(values, missing, strict=True)]
+                return pl.Series(numbers, dtype=pl.Float64)
+            except (TypeError, ValueError, OverflowError):
+                pass  # something that is neither number nor text: shown as text below
+        texts = [None if gone else label(v) for v, gone in zip(values, missing, strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+    try:
+        kind = column.cat.categories.dtype if isinstance(column.dtype, pd.CategoricalDtype) else column.dtype
+        if isinstance(kind, (pd.PeriodDtype, pd.IntervalDtype)):
+            raise TypeError("no such type in Polars")  # noqa: TRY301
+        return pl.from_pandas(_plain(column).reset_index(drop=True), nan_to_null=not number)
+    except (TypeError, ValueError, NotImplementedError, pl.exceptions.PolarsError, ImportError):
+        texts = [None if gone else str(v) for v, gone in zip(column, column.isna(), strict=True)]
+        return pl.Series(texts, dtype=pl.String)
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A column without the storage that only pandas has: sparse, or floats of more digits."""
+    if isinstance(column.dtype, pd.SparseDtype):
+        return pd.Series(column.to_numpy(), dtype=column.dtype.subtype)
+    return column.astype("float64") if column.dtype == "longdouble" else column
 
 
 def _check_types(schema: Mapping[str, Any], numbers: Names, keys: Names) -> None:
@@ -446,24 +410,7 @@ def prepare(
     period: str | None,
     weights: str | None = None,
 ) -> tuple[LazyRows, Opened]:
-    """Open the rows, check the columns asked for and choose the origin.
-
-    Parameters
-    ----------
-    data : frame or path
-        See :func:`erresearch.engine.sources.open_rows`.
-    columns : sequence of str or narwhals.Expr
-        Number columns.
-    by, period, weights : str or None
-        Account, time and weight columns.
-
-    Returns
-    -------
-    source : LazyRows
-        The lazy rows.
-    opened : Opened
-        The rows as they came, for :func:`count_dropped`.
-    """
+    """Open the rows (:func:`open_rows`), check the columns asked for and choose the origin."""
     keys = [name for name in (by, period) if name is not None]
     opened = open_rows(data, columns, keys, weights, period=period)
     names = _inner_names(opened.names)
@@ -473,12 +420,10 @@ def prepare(
         for label, column in (("__account__", by), ("__period__", period), ("__weight__", weights))
     )
     values = [opened.number(c).alias(n) for c, n in zip(columns, names, strict=True)]
-    keyed = (
-        (by, account, opened.column),
-        (period, time, opened.column),
-        (weights, weight, opened.number),
-    )
-    others = [took(c).alias(n) for c, n, took in keyed if c is not None and n is not None]
+    keyed = ((by, account), (period, time))
+    others = [opened.column(c).alias(n) for c, n in keyed if c is not None and n is not None]
+    if weights is not None and weight is not None:
+        others.append(opened.number(weights).alias(weight))
     frame = opened.frame.select(*values, *others)
     if by is not None and account is not None:
         check_ids(frame, account, by)
@@ -530,28 +475,14 @@ def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
 def _held(source: LazyRows) -> LazyRows:
     """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack.
 
-    What :func:`conditions` asks an engine is asked of arrays here, which takes a tenth of the time.
+    What :func:`conditions` asks an engine is asked of columns here, which takes a tenth of the time.
     """
     table = gather(source.frame, small=True)
     if table.is_empty():
         raise no_rows()
-    found: list[tuple[str, Array]] = []
-    for name, words in ((source.account, "account missing"), (source.period, "period missing")):
-        if name is not None:
-            key = table[name]
-            there = ~np.isnan(key.to_numpy()) if key.dtype.is_float() else key.is_not_null().to_numpy()
-            found.append((words, there))
-    if source.weight is not None:
-        w = table[source.weight].to_numpy()
-        found += [
-            ("weight not finite", np.isfinite(w)),
-            ("weight negative", ~(w < 0)),
-            ("weight zero", w != 0),
-        ]
-    for column, name in zip(source.columns, source.names, strict=True):
-        found.append((f"not finite: {column}", np.isfinite(table[name].to_numpy())))
     left, counts = np.ones(len(table), dtype=bool), {}
-    for words, holds in found:
+    for words, condition in conditions(source, table.get_column):
+        holds = condition.fill_null(False).to_numpy()
         counts[words] = int(np.count_nonzero(left & ~holds))
         left &= holds
     complete = table if left.all() else table.filter(left)
@@ -560,28 +491,10 @@ def _held(source: LazyRows) -> LazyRows:
 
 
 def count_dropped(source: LazyRows, opened: Opened, used: int) -> dict[str, int]:
-    """Rows left out, by reason; the counts add up to the rows that are missing.
+    """Rows left out, by reason; the counts add up to the rows that are missing where `used` are complete.
 
     A row that lacks several things is counted under the first reason, in the order account, period, weight, columns.
-
-    Parameters
-    ----------
-    source : LazyRows
-        The rows.
-    opened : Opened
-        The rows as they came.
-    used : int
-        Complete rows found by the pass; where they are all rows, nothing needs counting.
-
-    Returns
-    -------
-    dict of str to int
-        Only reasons that occur.
-
-    Raises
-    ------
-    DataError
-        If there are no rows, a weight is negative, or a .csv holds text among numbers.
+    Refused are a table without rows, a negative weight, and text among the numbers of a .csv.
     """
     if source.lost is not None:
         return dict(source.lost)

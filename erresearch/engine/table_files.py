@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.group_keys import refuse_blurred, text_expression
+from erresearch.engine import refuse_blurred, text_expression
 from erresearch.errors import (
     ColumnError,
     Count,
@@ -34,17 +34,7 @@ _GUESS_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """One file as it lies on disk.
-
-    Parameters
-    ----------
-    path : str
-        Where it is.
-    rows : polars.LazyFrame
-        Its rows; numbers of a .csv are still text here, so that no bad value is lost.
-    schema : mapping of str to polars.DataType
-        Column types; for a .csv those that its first 10,000 rows suggest.
-    """
+    """One file as it lies on disk: path, rows (of a .csv as text), and types (of a .csv a guess)."""
 
     path: str
     rows: pl.LazyFrame
@@ -57,45 +47,12 @@ class TableFile:
 
 
 def find_files(place: str | Path | Sequence[str | Path]) -> list[TableFile]:
-    """Open every file that a path, a folder or a glob names.
-
-    Parameters
-    ----------
-    place : path, or several
-        A .parquet or .csv file, a glob of them (``**`` looks into folders), a folder, or a remote address that
-        Polars can scan (``s3://…``).
-
-    Returns
-    -------
-    list of TableFile
-        Sorted by path.
-
-    Raises
-    ------
-    EngineError
-        If there is no such file, the kind is unknown or a file cannot be read.
-    """
+    """Open every file that a path, a folder or a glob of .parquet or .csv files names, in order of their names."""
     return [_open(path) for path in _all_paths(place)]
 
 
 def written_as_simulated(place: str | Path | Sequence[str | Path]) -> bool:
-    """Whether any .parquet file that a place names was written from a pandas table that said so of itself.
-
-    Parameters
-    ----------
-    place : path, or several
-        As for :func:`find_files`.
-
-    Returns
-    -------
-    bool
-        By the ``attrs`` that ``DataFrame.to_parquet`` keeps; False for other files and remote ones.
-
-    Raises
-    ------
-    EngineError
-        As :func:`find_files`.
-    """
+    """Whether any .parquet file that a place names was written from a pandas table that said so of itself."""
     for path in _all_paths(place):
         if "://" in path or not path.lower().endswith(".parquet"):
             continue
@@ -187,18 +144,7 @@ def _open(path: str) -> TableFile:
 
 
 def check_files(parts: Iterable[tuple[str, Any]]) -> None:
-    """Read whole files after a pass over several failed, to name the one that cannot be read.
-
-    Parameters
-    ----------
-    parts : sequence of (str, narwhals.LazyFrame)
-        Path and rows of each file; what has no path is no file.
-
-    Raises
-    ------
-    EngineError
-        Naming the file, with the place in a .csv.
-    """
+    """Read whole files after a pass over several failed, to name the one that cannot be read, and the place in a .csv."""
     for path, part in parts:
         try:
             for column in part.collect_schema().names() if path else ():
@@ -236,35 +182,10 @@ def open_files(
 ) -> nw.LazyFrame[Any]:
     """Columns of files as one lazy table: in Polars, or in DuckDB where memory is limited, since it can be capped.
 
-    Parameters
-    ----------
-    files : sequence of TableFile
-        From :func:`find_files`.
-    needed : sequence of str
-        Columns to read.
-    numbers : sequence of str
-        Those of them that must be numbers: Float64 in the result.
-    keys : sequence of str
-        Those of them that only name something: text in the result where files disagree about their type.
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        Columns in the order of `needed`. Text files, remote ones, and files whose types differ stay with Polars in any
-        case.
-
-    Raises
-    ------
-    ColumnError
-        If a column is missing or stands twice in a file, or files disagree about a column that is neither number nor
-        key.
-    DataError
-        If accounts are told by floats without their last digits.
-
-    Warns
-    -----
-    ErresearchWarning
-        That nothing is capped, where DuckDB is not installed.
+    `numbers` among the needed columns are Float64 in the result; `keys` only name something, and are text where files
+    disagree about their type. Text files, remote ones, and files whose types differ stay with Polars in any case;
+    without DuckDB a warning says that nothing is capped. Refused are columns that are missing or stand twice, types
+    on which files disagree, and accounts that are told by floats without their last digits.
     """
     for file in files:
         if any(name not in file.schema for name in needed):
@@ -387,23 +308,7 @@ def _cast(name: str, file: TableFile, dtype: pl.DataType | type[pl.DataType]) ->
 
 
 def open_database(address: str) -> nw.LazyFrame[Any]:
-    """Open a table of a DuckDB file, for reading only.
-
-    Parameters
-    ----------
-    address : str
-        ``duckdb:file.db?table=posts``.
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        Its rows, still there.
-
-    Raises
-    ------
-    EngineError
-        If there is no such file or table, or the address is of another kind.
-    """
+    """Open a table of a DuckDB file, ``duckdb:file.db?table=posts``, for reading only; its rows stay there."""
     path, _, query = address.removeprefix("duckdb:").partition("?")
     table = parse_qs(query).get("table", [""])[0]
     if not path or not table or not is_file(path):
@@ -449,13 +354,7 @@ def _own_table(connection: Any, table: str) -> str | None:
 
 
 def cap_duckdb(connection: Any) -> None:
-    """Tell DuckDB how much memory it may take, where somebody said so; beyond it goes to the disk.
-
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-        Opened for this job.
-    """
+    """Tell DuckDB how much memory it may take, where somebody said so; beyond it goes to the disk."""
     limit = allowed_memory()
     if limit is not None:
         # half of it: what DuckDB counts is not all that it takes

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
-from erresearch.engine.lazy_rows import from_pandas, gather
-from erresearch.engine.sources import says_simulated
+from erresearch.engine.lazy_rows import gather
+from erresearch.engine.sources import from_pandas, says_simulated
 from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
 from erresearch.errors import ColumnError, Count, DataError, in_mapping, missing_columns
 from erresearch.exports.mapping import Settings, read_mapping

@@ -24,8 +24,8 @@ def romi_gross(
 ) -> Estimate:
     r"""ROMI as the source gives it (M14): (conversions × revenue per conversion) / (labour + platform cost).
 
-    This ratio of revenue to cost breaks even at 1 only if goods and media cost nothing. It knows no margin and no media
-    spend, and it counts conversions that would have come anyway.
+    This ratio of revenue to cost breaks even at 1 only if goods and media cost nothing. It knows no margin and no
+    media spend, and it counts conversions that would have come anyway.
 
     Parameters
     ----------

@@ -250,8 +250,8 @@ def _checked(definition: RateDefinition) -> RateDefinition:
 def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinition:
     """Choose the reactions: those named, all there are, or those of each platform's own set that have a column.
 
-    The formula gets the registry's name where it has one, and a caution where a platform's set has reactions without a
-    column: a missing count is not 0.
+    The formula gets the registry's name where it has one, and a caution where a platform's set has reactions without
+    a column: a missing count is not 0.
     """
     if asked.reactions == ("all",):
         there = tuple(name for name in REACTIONS if name in columns)

@@ -75,7 +75,8 @@ def build_panel(
 
     An entity is what has its own outcome series. A shop's accounts are summed (and, if asked for, stand in columns of
     their own), so that no revenue line stands on several rows. A missing column stays missing; a period within the
-    dates of the posts in which nothing was published has 0 posts and no rate. Every row left out is counted by reason.
+    dates of the posts in which nothing was published has 0 posts and no rate. Every row left out is counted by
+    reason.
 
     Parameters
     ----------
@@ -127,11 +128,9 @@ def build_panel(
     erresearch.audit : The panel, judged.
     erresearch.panel.Rules : What may be decided otherwise.
 
-    Notes
-    -----
-    Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own: its rows are
-    summed by account and period where they are, only the sums come here, and the numbers are those of a table in
-    memory. The panel of lazy posts is lazy again.
+    Notes ----- Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own:
+    its rows are summed by account and period where they are, only the sums come here, and the numbers are those of a
+    table in memory. The panel of lazy posts is lazy again.
 
     Examples
     --------

@@ -46,8 +46,8 @@ def lay_out(
 ) -> tuple[pl.DataFrame, RowAccounting]:
     """Find the whole periods that the posts of every platform and the outcomes share, and count the others by reason.
 
-    Between the dates of the exports of posts (`parts`) nothing is known, nor in the periods that are `unsold`; `last` is
-    the last day of which all posts are old enough. Fewer than 8 shared weeks are refused, and no whole period.
+    Between the dates of the exports of posts (`parts`) nothing is known, nor in the periods that are `unsold`; `last`
+    is the last day of which all posts are old enough. Fewer than 8 shared weeks are refused, and no whole period.
     """
     clock, spans = request.clock, _post_spans(table, last)
     holes, sold = _holes(parts, clock), None if books is None else _sold(books)

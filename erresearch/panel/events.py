@@ -206,9 +206,8 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
     UnknownNameError
         If the country, or its part, is not known.
 
-    Notes
-    -----
-    From the package ``holidays`` (MIT), which knows some 250 countries. School holidays and paydays are not among them.
+    Notes ----- From the package ``holidays`` (MIT), which knows some 250 countries. School holidays and paydays are
+    not among them.
 
     Examples
     --------
@@ -276,9 +275,9 @@ def declared_events(events: str, holidays: str, periods: pd.Series[Any]) -> Any:
 def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str) -> EventColumns:
     """Lay events on the periods of a panel.
 
-    A period lasts from its own date to the next one of the table. A pulse is the share of its days that the event covers
-    (a sale of three days in a week is .43), a step the share that has passed since it began. Pulses in fewer than 3 rows
-    share one column, because a column of its own would take such a row out of the data.
+    A period lasts from its own date to the next one of the table. A pulse is the share of its days that the event
+    covers (a sale of three days in a week is .43), a step the share that has passed since it began. Pulses in fewer
+    than 3 rows share one column, because a column of its own would take such a row out of the data.
 
     Parameters
     ----------
@@ -392,9 +391,9 @@ def _without_rare(columns: dict[str, np.ndarray], kinds: dict[str, Kind]) -> dic
 def event_candidates(rows: pd.DataFrame, *, by: str | None, time: str) -> pd.DataFrame:
     """Periods that look like events, to be confirmed or struck out by who knows: never read from revenue.
 
-    A period stands out where the number of posts or the discount lies 3.5 robust standard deviations above the entity's
-    median, or the price moves by as much from one period to the next. What a shop decides itself is looked at; what it
-    earns is not, because an event read off the outcome would explain the outcome by itself.
+    A period stands out where the number of posts or the discount lies 3.5 robust standard deviations above the
+    entity's median, or the price moves by as much from one period to the next. What a shop decides itself is looked
+    at; what it earns is not, because an event read off the outcome would explain the outcome by itself.
 
     Parameters
     ----------

@@ -88,8 +88,8 @@ def arrive(
 ) -> Arrived:
     """Open a table: an export or some of one of the `kinds`, a lazy one, or a frame.
 
-    Columns that are `needed` must be there, those that are `wanted` are taken where they are; `what` names the table in
-    messages.
+    Columns that are `needed` must be there, those that are `wanted` are taken where they are; `what` names the table
+    in messages.
     """
     exports = _exports(data, what, kinds)
     known: dict[str, Any] = {}
@@ -225,8 +225,8 @@ def local_time(
 ) -> tuple[nw.LazyFrame[Any], Span | None]:
     """Add the moment in UTC and in the business's zone, both without a zone; and the first and last moment in UTC.
 
-    Moments without a zone are taken as UTC, and bare dates as days; rows that are `as_printed` are not moved. A zone of
-    the connection that is not UTC is refused.
+    Moments without a zone are taken as UTC, and bare dates as days; rows that are `as_printed` are not moved. A zone
+    of the connection that is not UTC is refused.
     """
     dtype = frame.collect_schema()[column]
     moment = in_utc(column, dtype)
@@ -319,10 +319,10 @@ def merge_crossposts(posts: Arrived, notes: list[str]) -> Arrived:
     """Merge each Facebook post with the Instagram post that it was published with.
 
     Two posts are one if they went out within two minutes of each other and either the file says that one of them is a
-    cross-post or their texts (``caption``, as text or hashed) are equal; never if both texts are known and differ. Their
-    accounts must have one name, or each network one account. Reactions and views are added up; reach counts people
-    that may be the same, so it is not known. A column marks the Facebook row of each pair, which still says which days
-    its file covers. Lazy posts are refused.
+    cross-post or their texts (``caption``, as text or hashed) are equal; never if both texts are known and differ.
+    Their accounts must have one name, or each network one account. Reactions and views are added up; reach counts
+    people that may be the same, so it is not known. A column marks the Facebook row of each pair, which still says
+    which days its file covers. Lazy posts are refused.
     """
     if posts.kind == "lazy":
         raise GuardError(
@@ -484,8 +484,8 @@ def _apart(exports: Sequence[Export]) -> pd.Series:
 def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
     """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
 
-    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the same
-    account and day.
+    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the
+    same account and day.
     """
     by, apart = rows_by(exports), _apart(exports).median()
     if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:

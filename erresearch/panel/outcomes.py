@@ -78,9 +78,9 @@ def _count_once(exports: Sequence[Export]) -> list[Export]:
 def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     """Sum outcomes by entity, outcome, kind and day; only sums come here.
 
-    Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone. Beside the sums stand
-    source (the layout a row comes from), good (whether there is a value), single (one sale each, whose date is no grain),
-    rows, counted (rows of the file); kind, currency, segment, grain, date_end where they are there.
+    Days printed without a clock stay as printed; moments (``at``) are moved to the business's zone. Beside the sums
+    stand source (the layout a row comes from), good (whether there is a value), single (one sale each, whose date is
+    no grain), rows, counted (rows of the file); kind, currency, segment, grain, date_end where they are there.
     """
     frame, clock = _labelled(outcomes), request.clock
     schema = frame.collect_schema()
@@ -199,8 +199,8 @@ _FEWEST_DAYS = 5
 def book(table: pl.DataFrame, request: Request) -> Books:
     """Add outcomes that were summed by day, with the entity that each belongs to, up by entity and period.
 
-    Refused are a currency that is not there, rows coarser than the periods, one outcome of an entity from several sources
-    of equal standing, and outcomes of which no row is left.
+    Refused are a currency that is not there, rows coarser than the periods, one outcome of an entity from several
+    sources of equal standing, and outcomes of which no row is left.
     """
     clock, rules, notes = request.clock, request.rules, request.notes
     rows = int(table["counted"].sum())

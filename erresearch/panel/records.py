@@ -309,8 +309,8 @@ def belong(
 ) -> Belonging:
     """Decide which accounts and which names of outcomes (each with the sources that use it) belong to one entity.
 
-    The caller's `mapping`, of accounts or names to entities, goes before everything else. Several entities with outcomes
-    are refused where nothing says which account belongs to which.
+    The caller's `mapping`, of accounts or names to entities, goes before everything else. Several entities with
+    outcomes are refused where nothing says which account belongs to which.
     """
     if mapping is not None:
         entities = sorted(set(mapping.values()))

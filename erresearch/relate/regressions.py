@@ -25,7 +25,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import numpy as np
 
-from erresearch.engine.group_keys import coded
+from erresearch.engine import coded
 from erresearch.engine.lazy_rows import ROWS_BYTES, numbers
 from erresearch.engine.moments import Moments
 from erresearch.errors import Count, DataError, DesignError
