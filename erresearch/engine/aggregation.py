@@ -14,7 +14,16 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine import coded, sort_periods, sum_into
-from erresearch.engine.lazy_rows import HEAD, LazyRows, aggregated, free_name, gather, near, numbers
+from erresearch.engine.lazy_rows import (
+    HEAD,
+    LazyRows,
+    aggregated,
+    count_distinct,
+    free_name,
+    gather,
+    near,
+    numbers,
+)
 from erresearch.engine.stored import squares
 from erresearch.errors import Count, DataError, DesignError
 from erresearch.io import pl
@@ -85,28 +94,11 @@ class Cells:
 def moment_pass(source: LazyRows, *, within: bool = False) -> tuple[LazyRows, Sums]:
     """Count, weight, sums and packed cross-products by account, or by group of accounts, in one group-by.
 
-    The pass is repeated only where it would lose digits: about a better origin where the first one turns out far
-    from the means, and in partial sums for accounts so long that a running sum drifts (Polars; other engines sum
-    as they do, with an error of up to n_g·2⁻⁵³ of Σ|w(z − o)| where all addends are alike).
-
-    Parameters
-    ----------
-    source : LazyRows
-        Rows with a first origin, and with the number of groups where accounts are summed in groups.
-    within : bool
-        Whether the means of accounts in groups are to be taken out.
-
-    Returns
-    -------
-    source : LazyRows
-        With the origin that was used.
-    sums : Sums
-        One entry per account, or per group.
-
-    Raises
-    ------
-    DataError
-        If squares overflow.
+    The pass is repeated only where it would lose digits: about a better origin where the first one turns out far from
+    the means (the rows that come back have it), and in partial sums for accounts so long that a running sum drifts
+    (Polars; other engines sum as they do, with an error of up to n_g·2⁻⁵³ of Σ|w(z − o)| where all addends are
+    alike). `within` says whether the means of accounts in groups are to be taken out. Squares that overflow are
+    refused.
     """
     source = sliced(replace(source, cuts=()))
     sums = _sums(source, within=within)
@@ -180,11 +172,12 @@ def _added(values: Array, starts: Array) -> Array:
 
 
 def _lazy_sums(
-    source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None
+    source: LazyRows, *, split: int = 0, only: Sequence[object] | None = None, cells: bool = False
 ) -> nw.LazyFrame[Any]:
     """The group-by itself, not computed yet: count, weight (if there is one), s0, … and c0_0, … by account.
 
     `split` breaks each account into that many partial sums; `only` are the raw keys of those that are wanted then.
+    Of `cells`, accounts and periods, there are sums and no products.
     """
     k = len(source.columns)
     z, left = [f"z{i}" for i in range(k)], [f"z{i}" for i in range(k)]
@@ -195,7 +188,8 @@ def _lazy_sums(
         columns += [(source.w() * source.z(name)).alias(f"w{i}") for i, name in enumerate(source.columns)]
         columns.append(source.w().alias("w"))
         counts.append(nw.col("w").sum().alias("weight"))
-    groups = [] if source.account is None else [source.account]
+    names = (source.account, source.period if cells else None)
+    groups = [name for name in names if name is not None]
     rows = source.complete()
     if only is not None and source.account is not None:
         index = free_name("part", {name.casefold() for name in rows.collect_schema().names()})
@@ -205,7 +199,7 @@ def _lazy_sums(
     rows = rows.select(*columns, *[nw.col(name) for name in groups])
     groups += ["part"] if only is not None else []
     aggregates = [*counts, *[nw.col(name).sum().alias(f"s{i}") for i, name in enumerate(left)]]
-    upper = [(i, j) for i in range(k) for j in range(i, k)]
+    upper = [] if cells else [(i, j) for i in range(k) for j in range(i, k)]
     aggregates += [(nw.col(left[i]) * nw.col(z[j])).sum().alias(f"c{i}_{j}") for i, j in upper]
     return aggregated(rows, groups, aggregates)
 
@@ -232,20 +226,7 @@ def _packed(source: LazyRows, table: pl.DataFrame) -> Sums:
 
 
 def better_origin(source: LazyRows, sums: Sums) -> Array | None:
-    """The pooled means, where the first rows gave an origin too far from them.
-
-    Parameters
-    ----------
-    source : LazyRows
-        With the first origin.
-    sums : Sums
-        What a pass about it gave.
-
-    Returns
-    -------
-    (k,) ndarray or None
-        A better origin, where there is one.
-    """
+    """The pooled means of a pass, where the first rows gave an origin too far from them; else None."""
     total = float(sums.weight.sum())
     if total <= 0:
         return None
@@ -278,32 +259,16 @@ def _replace_long(source: LazyRows, sums: Sums) -> Sums:
 
 
 def cell_pass(source: LazyRows, accounts: int, rows: int) -> Cells:
-    """Weight and sums by account and period.
+    """Weight and sums by account and period; refused where they would not fit in 1 GiB.
 
-    Parameters
-    ----------
-    source : LazyRows
-        Rows with a period.
-    accounts, rows : int
-        Accounts and complete rows found by the first pass; there are no more cells than rows.
-
-    Returns
-    -------
-    Cells
-        Sorted by account and period.
-
-    Raises
-    ------
-    DesignError
-        If the cells would not fit in 1 GiB.
+    The first pass found so many `accounts` and complete `rows`; there are no more cells than rows.
     """
     assert source.period is not None
     k = len(source.columns)
     each = (k + 3) * 8
     most = share_of_memory(CELL_BYTES)
     if rows * each > most:
-        distinct = gather(source.frame.select(nw.col(source.period).n_unique().alias("periods")))
-        periods = int(distinct["periods"][0])
+        periods = count_distinct(source.frame, source.period)
         size = min(rows, accounts * periods) * each
         if size > most:
             raise DesignError(
@@ -317,15 +282,8 @@ def cell_pass(source: LazyRows, accounts: int, rows: int) -> Cells:
         total = np.ones((len(left), 1)) if w is None else w[:, None]
         left = left * total
     else:
-        weight = nw.len() if source.weight is None else source.w().sum()
-        w_z = [
-            source.z(name) if source.weight is None else source.w() * source.z(name)
-            for name in source.columns
-        ]
-        exprs = [weight.alias("weight"), *(each.sum().alias(f"s{i}") for i, each in enumerate(w_z))]
-        groups = [source.period] if source.account is None else [source.account, source.period]
-        table = replace(source, groups=0).gathered(lambda part: part.complete().group_by(*groups).agg(*exprs))
-        total = numbers(table["weight"]).astype(np.float64)[:, None]
+        table = replace(source, groups=0).gathered(lambda part: _lazy_sums(part, cells=True))
+        total = numbers(table["count" if source.weight is None else "weight"]).astype(np.float64)[:, None]
         left = np.column_stack([numbers(table[f"s{i}"]) for i in range(k)])
     _, account = source.keys_in(table)
     names, period = coded(table[source.period], len(table), order=sort_periods)
@@ -356,22 +314,17 @@ def pool_cells(parts: Iterable[tuple[Cells, Array]]) -> Cells:
 def _by_group(source: LazyRows, *, within: bool) -> Sums:
     """Sums by group of accounts, under the names of those by account."""
     assert source.account is not None
-    k = len(source.columns)
-    upper = [(i, j) for i in range(k) for j in range(i, k)]
-    between = [(nw.col(f"s{i}") * nw.col(f"s{j}") / nw.col("count"), nw.col(f"c{i}_{j}")) for i, j in upper]
-    names = [f"c{i}_{j}" for i, j in upper]
+    k, key = len(source.columns), source.account
+    upper = [(i, j) for i in range(k) for j in range(i, k)] if within else []
+    between = {f"c{i}_{j}": nw.col(f"s{i}") * nw.col(f"s{j}") / nw.col("count") for i, j in upper}
 
     def accounts(part: LazyRows) -> nw.LazyFrame[Any]:
-        first = _lazy_sums(part).with_columns(nw.lit(1).alias("accounts"))
-        if not within:
-            return first
-        return first.with_columns(*((c - b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+        inside = [(nw.col(name) - means).alias(name) for name, means in between.items()]
+        return _lazy_sums(part).with_columns(nw.lit(1).alias("accounts"), *inside)
 
     table = nw.from_native(source.gathered(accounts))
-    key = source.account
     table = table.group_by(key).agg(*(nw.col(name).sum() for name in table.columns if name != key))
-    if within:
-        table = table.with_columns(*((c + b).alias(n) for n, (b, c) in zip(names, between, strict=True)))
+    table = table.with_columns(*((nw.col(name) + means).alias(name) for name, means in between.items()))
     sums = _packed(source, table.to_native())
     keys = np.array([f"group {key} of {len(sums.keys)}" for key in sums.keys], dtype=object)
     return replace(sums, keys=keys, accounts=int(table["accounts"].sum()), long=())
@@ -383,16 +336,6 @@ def sliced(source: LazyRows) -> LazyRows:
     Its streaming engine keeps sums by key for some ten thousand keys; rows of further keys wait in memory, with every
     product that is to be summed, until the end (20 million rows, 100,000 accounts, 7 columns: 5.7 GB). A slice of the
     accounts at a time costs a further reading and keeps that within bounds; other engines go to the disk.
-
-    Parameters
-    ----------
-    source : LazyRows
-        Rows.
-
-    Returns
-    -------
-    LazyRows
-        With its cuts; the same where there is no need.
     """
     key = source.account
     if key is None or source.small or not source.frame.implementation.is_polars():
@@ -407,7 +350,7 @@ def sliced(source: LazyRows) -> LazyRows:
     if waiting <= most:
         return source
     keys = source.complete().select(key)
-    accounts = int(gather(keys.select(nw.col(key).n_unique().alias("accounts")))["accounts"][0])
+    accounts = count_distinct(keys, key)
     if accounts <= _HOT:
         return source
     step = -(-accounts // min(-(-waiting // most), -(-accounts // _SLICE)))

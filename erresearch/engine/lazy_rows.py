@@ -202,6 +202,11 @@ def in_groups(
     return table.group_by(group).agg(*sums).rename({group: key})
 
 
+def count_distinct(rows: nw.LazyFrame[Any], name: str) -> int:
+    """How many different values a column has."""
+    return int(gather(rows.select(nw.col(name).n_unique().alias("n")))["n"][0])
+
+
 def aggregated(
     rows: nw.LazyFrame[Any], keys: Sequence[str], expressions: Sequence[nw.Expr]
 ) -> nw.LazyFrame[Any]:

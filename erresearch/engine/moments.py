@@ -28,7 +28,7 @@ from erresearch.engine.aggregation import (
     moment_pass,
     pool_cells,
 )
-from erresearch.engine.lazy_rows import LazyRows, gather
+from erresearch.engine.lazy_rows import LazyRows, count_distinct
 from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
@@ -539,12 +539,7 @@ def bounded_moments(
 
 
 def _of_rows(
-    data: Any,
-    source: LazyRows,
-    opened: Opened,
-    names: Mapping[str, Any],
-    *,
-    within: bool = False,
+    data: Any, source: LazyRows, opened: Opened, names: Mapping[str, Any], *, within: bool = False
 ) -> Moments:
     try:
         source, sums = moment_pass(source, within=within)
@@ -578,8 +573,7 @@ def _too_many(source: LazyRows, most_bytes: int) -> int:
         return 0  # no more accounts than rows
     if not expects_accounts(source, most / 4):
         return 0
-    unique = gather(source.frame.select(nw.col(source.account).n_unique().alias("accounts")))
-    accounts = int(unique["accounts"][0])
+    accounts = count_distinct(source.frame, source.account)
     return accounts if accounts > most else 0
 
 

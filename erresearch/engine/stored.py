@@ -38,24 +38,7 @@ _ROUNDING: Final = 1e-7
 
 
 def parts_of(moments: Moments) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Words and arrays that hold moments, without their source.
-
-    Parameters
-    ----------
-    moments : Moments
-        Any.
-
-    Returns
-    -------
-    words : dict
-        For JSON.
-    arrays : dict of str to ndarray
-        Numbers and packed text.
-
-    See Also
-    --------
-    fields_of : The way back.
-    """
+    """Words (for JSON) and arrays (numbers and packed text) that hold moments, without their source."""
     words = {
         "columns": list(moments.columns),
         "dropped": dict(moments.dropped),
@@ -73,28 +56,10 @@ def parts_of(moments: Moments) -> tuple[dict[str, Any], dict[str, Array]]:
 def fields_of(
     words: Mapping[str, Any], arrays: Mapping[str, Array]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Fields of moments, and of their cells, from a file; :func:`check_moments` looks whether they hold together.
+    """Fields of moments, and of their cells, from what :func:`parts_of` gave; or from anything at all.
 
-    Parameters
-    ----------
-    words, arrays : mapping
-        As :func:`parts_of` gave them; from a foreign file anything at all.
-
-    Returns
-    -------
-    fields : dict
-        For `Moments`, without cells.
-    cells : dict or None
-        For `Cells`.
-
-    Raises
-    ------
-    ValueError, KeyError, TypeError
-        Where a part is missing or is no such thing; the message names it.
-
-    See Also
-    --------
-    parts_of : The way there.
+    Where a part is missing or is no such thing the error names it; :func:`check_moments` looks whether they hold
+    together.
     """
     fields = _words(words) | {name: arrays[name] for name in _NUMBERS}
     fields["keys"] = unpack_text(arrays["keys"], arrays["key_offsets"])
@@ -108,13 +73,7 @@ _LARGEST: Final = 1e150
 
 
 def check_moments(moments: Moments) -> None:
-    """Refuse moments that no rows can have given.
-
-    Raises
-    ------
-    ValueError
-        Naming the part.
-    """
+    """Refuse moments that no rows can have given; the error (ValueError) names the part."""
     _check_groups(moments)
     if moments.cells is not None:
         _check_cells(moments.cells, moments)
@@ -181,14 +140,9 @@ def _check_groups(moments: Moments) -> None:
 
 
 def is_positive(matrices: Array, scale: Array) -> bool:
-    """Whether symmetric matrices have no negative direction, but for rounding.
+    """Whether symmetric matrices (G, k, k) have no negative direction, but for rounding.
 
-    Parameters
-    ----------
-    matrices : (G, k, k) ndarray
-        Symmetric.
-    scale : (G, k) ndarray
-        Size of each column's squares, against which rounding is measured.
+    That is measured against `scale` (G, k), the size of each column's squares.
     """
     if not matrices.size:
         return True
@@ -244,36 +198,9 @@ def write_archive(
     *,
     private: bool = False,
 ) -> Path:
-    """Write arrays with a head of JSON.
+    """Write arrays (of no Python objects) with a head of JSON: the kind of file, the version of its layout, and words.
 
-    Parameters
-    ----------
-    path : path
-        Where to write.
-    kind : str
-        What the file holds, for example "moments".
-    version : int
-        Version of its layout.
-    words : mapping
-        Names and counts, as JSON can hold them.
-    arrays : mapping of str to ndarray
-        No array may hold Python objects.
-    private : bool
-        Whether only the owner may read it.
-
-    Returns
-    -------
-    pathlib.Path
-        The file written.
-
-    Raises
-    ------
-    EngineError
-        If it cannot be written; an old file is then untouched.
-
-    See Also
-    --------
-    read_archive : Reads it.
+    With `private` only its owner may read it. An old file is untouched where it cannot be written.
     """
     head = json.dumps({"format": f"erresearch {kind}", "version": version, **words}).encode()
     buffer = io.BytesIO()
@@ -289,35 +216,10 @@ def read_archive(
     *,
     most_bytes: int = _UNPACKED,
 ) -> Made:
-    """Read what :func:`write_archive` wrote.
+    """Read what :func:`write_archive` wrote, of one kind and version; `make` builds the value from words and arrays.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    kind : str
-        What it must hold.
-    version : int
-        The layout that this version of the package knows.
-    make : callable
-        Builds the value from words and arrays; it raises whatever it likes where they do not fit.
-    most_bytes : int
-        What the file may take when unpacked; 1 GiB by default.
-
-    Returns
-    -------
-    object
-        What `make` returns.
-
-    Raises
-    ------
-    EngineError
-        If the file is missing, cut short, too large, of another kind or of another version, or what is in it does not
-        fit together.
-
-    See Also
-    --------
-    write_archive : Writes it.
+    `make` raises whatever it likes where they do not fit. Everything else that may be wrong with a file is refused
+    too: missing, cut short, of another kind or version, or larger than `most_bytes` when unpacked (1 GiB by default).
 
     Examples
     --------
@@ -385,18 +287,6 @@ def _array(data: bytes) -> Array:
 def pack_text(labels: Array) -> tuple[Array, Array]:
     """Labels as one UTF-8 byte array with offsets: long names cost their own length only.
 
-    Parameters
-    ----------
-    labels : (n,) ndarray of str
-        Any text.
-
-    Returns
-    -------
-    data : ndarray of uint8
-        All labels end to end.
-    offsets : (n + 1,) ndarray of int
-        Where each begins.
-
     Examples
     --------
     >>> data, offsets = pack_text(np.array(["é", "ab"], dtype=object))
@@ -411,25 +301,7 @@ def pack_text(labels: Array) -> tuple[Array, Array]:
 
 
 def unpack_text(data: Array, offsets: Array) -> Array:
-    """Undo :func:`pack_text`.
-
-    Parameters
-    ----------
-    data : ndarray of uint8
-        All labels end to end.
-    offsets : (n + 1,) ndarray of int
-        Where each begins.
-
-    Returns
-    -------
-    (n,) ndarray of str
-        Dtype object.
-
-    Raises
-    ------
-    ValueError
-        If the offsets do not fit the bytes.
-    """
+    """Undo :func:`pack_text`; offsets that do not fit (ValueError) are refused."""
     whole = data.ndim == offsets.ndim == 1 and data.dtype == np.uint8 and offsets.dtype.kind == "i"
     if (
         not whole
