@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from erresearch.engine import aggregation, lazy_rows, moments
+from erresearch.engine import aggregation, lazy_rows
 from erresearch.engine.aggregation import account_bytes
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.errors import DesignError, ErresearchWarning
@@ -245,7 +245,7 @@ def test_the_sums_of_too_many_accounts_never_come_here(few_fit, monkeypatch):
         seen.append(len(found))
         return found
 
-    for module in (lazy_rows, aggregation, moments, poisson_regression):
+    for module in (lazy_rows, aggregation, poisson_regression):
         monkeypatch.setattr(module, "gather", watched)
     monkeypatch.setattr(poisson_regression, "_HELD", 0)
     monkeypatch.setattr(aggregation, "HEAD", 500)
