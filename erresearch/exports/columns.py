@@ -460,9 +460,14 @@ def one_currency(frame: pl.DataFrame, drafted: Draft) -> pl.DataFrame:
         return frame
     if not settings.currency:
         choose_currency("the rows are in several currencies", counts, wanted, log)
-    gone = sorted({*frame["source_row"]} - {*kept["source_row"]})
-    log.remove("out_of_scope", f"amounts in other currencies than {wanted}", gone, warn=True)
+    reason = f"amounts in other currencies than {wanted}"
+    log.remove("out_of_scope", reason, lost_rows(frame, kept), warn=True)
     return kept
+
+
+def lost_rows(before: pl.DataFrame, after: pl.DataFrame) -> list[int]:
+    """Rows of the file that stand in one table and in a later one no more."""
+    return sorted({*before["source_row"]} - {*after["source_row"]})
 
 
 def account_of(drafted: Draft, *, platform: str = "") -> pl.Series:

@@ -13,6 +13,7 @@ from erresearch.exports.columns import (
     check_spikes,
     compare_totals,
     entities,
+    lost_rows,
     numeric_targets,
     one_currency,
     rows_of,
@@ -84,7 +85,7 @@ def read_series(drafts: Sequence[Draft]) -> Built:
     )
     if not layout.undated:
         merged = merged.sort("date", "platform", "account", maintain_order=True)
-    return Built(merged, sum(rows for _, rows in read), layout.kind, drafts[0].settings.exported_at)
+    return Built(merged, sum(rows for _, rows in read), layout.kind)
 
 
 def _one_series(drafted: Draft) -> tuple[pl.DataFrame | None, int]:
@@ -237,7 +238,7 @@ def read_ads(drafts: Sequence[Draft]) -> Built:
         )
     frame = one_currency(frame, drafted)
     compare_totals(drafted, frame)
-    return Built(frame, frame["source_row"].n_unique(), "ads", drafted.settings.exported_at)
+    return Built(frame, frame["source_row"].n_unique(), "ads")
 
 
 def _span(drafted: Draft) -> tuple[pl.Series, pl.Series]:
@@ -310,9 +311,11 @@ def read_figures(drafts: Sequence[Draft]) -> Built:
         if dimension and long.height:
             # what an earlier table gives by another dimension would be counted twice
             again = [n for n in long["outcome"].unique() if told.setdefault(n, dimension) != dimension]
-            left = long.filter(~pl.col("outcome").is_in(again))
-            gone = sorted({*long["source_row"]} - {*left["source_row"]})
-            used -= log.remove("out_of_scope", "the same figures by another dimension", gone, warn=True)
+            left, reason = (
+                long.filter(~pl.col("outcome").is_in(again)),
+                "the same figures by another dimension",
+            )
+            used -= log.remove("out_of_scope", reason, lost_rows(long, left), warn=True)
             long = left
         if long.height:
             frames.append(long)
@@ -322,14 +325,9 @@ def read_figures(drafts: Sequence[Draft]) -> Built:
             got=f"{Count(len(drafts)):table}: " + "; ".join(d.table.shown(most=3) for d in drafts[:4]),
             fix="export the report by date",
         )
-    together = pl.concat(frames, how="diagonal")
-    together = _once(together, log)
-    used -= log.remove(
-        "rejected",
-        "copies of an earlier row",
-        sorted({row for frame in frames for row in frame["source_row"]} - set(together["source_row"])),
-        warn=True,
-    )
+    both = pl.concat(frames, how="diagonal")
+    together = _once(both, log)
+    used -= log.remove("rejected", "copies of an earlier row", lost_rows(both, together), warn=True)
     if not timed:
         titled, first = chosen[0].table.lines.get("report", ""), chosen[0].table.header[0].strip()
         if titled and normalise(titled) != normalise(first):
@@ -442,9 +440,7 @@ def _when(drafted: Draft) -> tuple[pl.Series, pl.Series, str, pl.Series | None]:
             if name == "year_month" and read.grain == "day":
                 return read.first, read.first.dt.month_end(), "month", None
             return read.first, read.last, read.grain, read.clock
-    start, end = (
-        pl.Series([stated[name]] * frame.height, dtype=pl.Datetime("us")) for name in ("start", "end")
-    )
+    start, end = (pl.Series([day] * frame.height, dtype=pl.Datetime("us")) for day in stated.values())
     return start, end, "range", None
 
 
@@ -526,7 +522,7 @@ def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
 def _refuse_twice(long: pl.DataFrame, keys: Sequence[str], log: ReadLog, fix: str) -> None:
     """Refuse a figure that is given twice for the same day with different values."""
     distinct = long.unique([*keys, "value"], maintain_order=True, keep="first")
-    twice = distinct.filter(distinct.select(pl.struct(keys).is_duplicated()).to_series())
+    twice = distinct.filter(pl.struct(keys).is_duplicated())
     if twice.height:
         raise DataError(
             f"{log.name}: {twice['outcome'][0]} is given twice for the same day with different values",

@@ -239,7 +239,9 @@ def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:
     large = fast and part.complete and len(part.data) > FAST
     cut = (large and len(part.data) > _HEAD) or not part.complete
     text = _decoded(part.data[:_HEAD] if large else part.data, cut=cut)
-    stated, skipped = _stated_delimiter(text)
+    # the delimiter that a first line ``sep=`` states, and how many letters that line takes
+    said = re.match(r'"?sep=([^\r\n])"?[^\r\n]*(\r\n|\n|\r|$)', text, re.IGNORECASE)
+    stated, skipped = (said[1], said.end()) if said and said[1] in _DELIMITERS else ("", 0)
     body = text[skipped:]
     delimiter = stated or sniff(body)
     if stated:
@@ -270,12 +272,6 @@ def _decoded(data: bytes | memoryview, *, cut: bool) -> str:
 
 def _named(delimiter: str) -> str:
     return {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}.get(delimiter, repr(delimiter))
-
-
-def _stated_delimiter(text: str) -> tuple[str, int]:
-    """The delimiter that a first line ``sep=`` states, and how many letters that line takes."""
-    found = re.match(r'"?sep=([^\r\n])"?[^\r\n]*(\r\n|\n|\r|$)', text, re.IGNORECASE)
-    return (found[1], found.end()) if found and found[1] in _DELIMITERS else ("", 0)
 
 
 def sniff(text: str) -> str:
@@ -331,7 +327,12 @@ def parse(
     try:
         for row in reader:
             if len(row) > MAX_COLUMNS:
-                raise _too_wide(name, len(rows) + 1 + first, len(row))
+                raise DataError(
+                    f"{name} row {len(rows) + 1 + first}: the row is too wide",
+                    got=f"{Count(len(row)):cell}",
+                    allowed=f"at most {MAX_COLUMNS:,}, as in a spreadsheet",
+                    fix="export it again with the columns that are wanted",
+                )
             rows.append(row)
             lines.append(reader.line_num + first)
     except csv.Error as error:
@@ -350,28 +351,16 @@ def parse(
     return rows, lines
 
 
-def _too_wide(name: str, row: int, cells: int) -> DataError:
-    return DataError(
-        f"{name} row {row}: the row is too wide",
-        got=f"{Count(cells):cell}",
-        allowed=f"at most {MAX_COLUMNS:,}, as in a spreadsheet",
-        fix="export it again with the columns that are wanted",
-    )
-
-
 def _refuse_swallowed(rows: list[list[str]], lines: list[int], delimiter: str, name: str, first: int) -> None:
     """A cell of many lines that look like rows is a quotation mark that was never closed."""
-    taken = np.diff(lines, prepend=first)
-    for at in np.flatnonzero(taken > _SWALLOWED).tolist():
-        number = at + 1 + first
-        for cell in rows[at]:
-            if cell.count("\n") <= _SWALLOWED:
-                continue
+    for at in np.flatnonzero(np.diff(lines, prepend=first) > _SWALLOWED).tolist():
+        for cell in (cell for cell in rows[at] if cell.count("\n") > _SWALLOWED):
             inside = cell.split("\n")
             like_rows = sum(line.count(delimiter) >= 2 for line in inside)
             if like_rows > 0.5 * len(inside):
                 raise DataError(
-                    f"{name} row {number}: a quotation mark opens here and swallows {Count(len(inside) - 1):line}",
+                    f"{name} row {at + 1 + first}: a quotation mark opens here and swallows "
+                    f"{Count(len(inside) - 1):line}",
                     got=f"{like_rows:,} of them look like rows",
                     fix='look for a single " in that row, or export the file again',
                 )
@@ -417,25 +406,19 @@ def _rejoined(
     rows: list[list[str]], numbers: list[int], lines: list[int]
 ) -> tuple[list[list[str]], list[int], list[int]]:
     """Put a cell of several lines together again where the widths of its pieces add up to the header's exactly."""
-    width = len(rows[0])
-    out: tuple[list[list[str]], list[int], list[int]] = ([], [], [])
-    at = 0
+    width, at, out = len(rows[0]), 0, []
     while at < len(rows):
         row, end = rows[at], at
         if 1 < len(row) < width:
-            end = at + 1
-            while end < len(rows) and len(rows[end]) == 1:
-                end += 1
-            if end < len(rows) and len(row) + len(rows[end]) - 1 == width:
+            end = next((i for i in range(at + 1, len(rows)) if len(rows[i]) != 1), at)
+            if end > at and len(row) + len(rows[end]) - 1 == width:
                 middle = "\n".join([row[-1], *(piece[0] for piece in rows[at + 1 : end]), rows[end][0]])
                 row = [*row[:-1], middle, *rows[end][1:]]
             else:
                 end = at
-        out[0].append(row)
-        out[1].append(numbers[at])
-        out[2].append(lines[end])
+        out.append((row, numbers[at], lines[end]))
         at = end + 1
-    return out
+    return [row for row, *_ in out], [number for _, number, _ in out], [line for *_, line in out]
 
 
 def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:

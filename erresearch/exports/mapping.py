@@ -286,19 +286,16 @@ def _layout(table: Mapping[str, Any]) -> Format:
     headers = {
         renamed.get(target, target): {"": _value(target, texts, _TEXTS)} for target, texts in columns.items()
     }
+    usual = {"name": "described by a mapping", "platform": "other", "key": "post_id|permalink"}
+    usual |= dict.fromkeys(("dates", "decimal", "zone"), "")
     entry = {
+        **{name: str(table.get(name, value)) for name, value in usual.items()},
         "id": "mapping",
-        "name": str(table.get("name", "described by a mapping")),
-        "platform": str(table.get("platform", "other")),
         "kind": kind,
         "evidence": MAPPED,
         "signature": list(headers),
         "columns": headers,
-        "dates": str(table.get("dates", "")),
-        "decimal": str(table.get("decimal", "")),
-        "zone": str(table.get("zone", "")),
         "zone_rule": "the mapping says so",
-        "key": str(table.get("key", "post_id|permalink")),
         "totals": table.get("totals", []),
         "refund": ["refunded", "refunded_at"] if "refunded" in headers else [],
         "figures": _figures(table.get("figures", {}), kind, headers),

@@ -386,7 +386,7 @@ def read_survey(drafts: Sequence[Draft]) -> Built:
     frame = without_gaps(frame, "date", "no date", log)
     again = ~frame["respondent"].is_last_distinct() & frame["respondent"].is_not_null()
     frame = log.set_aside(frame, again, "rejected", "earlier answers of the same respondent", warn=True)
-    return Built(frame, frame.height, "survey", drafted.settings.exported_at)
+    return Built(frame, frame.height, "survey")
 
 
 def _with_score(drafted: Draft) -> tuple[Draft, str]:

@@ -29,8 +29,7 @@ from erresearch.exports.selection import (
     choose_tables,
     layouts_wanted,
     put_together,
-    refuse_empty,
-    refuse_other,
+    refuse_unusable,
 )
 from erresearch.exports.suggestions import suggested_mappings
 from erresearch.exports.tables import ExportTable, stated_zones
@@ -367,9 +366,7 @@ def _built(tables: Sequence[ExportTable], job: _Job) -> Export:
     chosen = choose_tables(tables, job.platform, log)
     del tables
     layout = chosen[0].match.layout
-    if layout.refuse:
-        refuse_other(chosen[0], log)
-    refuse_empty(chosen, job.bundle)
+    refuse_unusable(chosen, job.bundle)
     if len(chosen) > 1 and not (layout.stack or layout.side_by_side):
         agreed = replace(job, settings=agreed_settings(chosen, job.settings, log), unread=())
 

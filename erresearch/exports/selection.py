@@ -147,56 +147,44 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
         return looks_like_headers(rows[at], rows[at + 1 :]), hits, len([c for c in rows[at] if c.strip()])
 
     sideways = [row for row in rows if len(row) > 3 and share_of_times(pl.Series(row[1:])) > 0.8]
-    if sideways:
-        return ColumnError(
-            f"{name} has its days side by side, a column for each",
-            got=f"{Count(len(sideways[0])):column}",
-            allowed="a row for each day, and a column for each figure",
-            fix="turn the table, so that its rows become columns",
-        )
     at = max(range(len(rows)), key=worth)
-    best = rows[at]
-    if not looks_like_headers(best, rows[at + 1 :]):
-        return ColumnError(
-            f"{name}: no known layout fits, and no row looks like headers",
-            got=f"{Count(len(best)):cell} such as {', '.join(map(show_shape, best[:4]))}",
-            fix=f"add a row of headers, or say which column is which {in_mapping()}",
+    best, there = rows[at], {normalise(cell) for cell in rows[at]}
+    own = next((layout for layout in layouts if layout.evidence == MAPPED), None)
+    allowed, fix = "", f"say which column is which {in_mapping()}"
+    if sideways:
+        wrong, got = (
+            f"{name} has its days side by side, a column for each",
+            f"{Count(len(sideways[0])):column}",
         )
-    there = {normalise(cell) for cell in best}
-    own = [layout for layout in layouts if layout.evidence == MAPPED]
-    if own:
-        wanted = [own[0].headers(target) for target in own[0].columns]
-        absent = [headers[0] for headers in wanted if not there & set(map(normalise, headers))]
-        return ColumnError(
-            f"{name} has no column {' and no column '.join(map(repr, absent[:3]))}, which the mapping names",
-            got=show_headers(best),
-            fix=f"write the header as the file has it {in_mapping()}",
-        )
-
-    if {"name"} < there <= _OF_EVENTS and there & {"date", "start"}:
-        return ColumnError(
-            f"{name} is a list of events and no export",
-            got=show_headers(best, known=range(len(best))),
-            fix=f"give it to an audit of your exports with --events {shlex.quote(bundle.place or name)}",
-        )
-
-    alike = []
-    for i, cell in enumerate(best[:12]):
-        close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
-        if normalise(cell) not in known and close:
-            alike.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
-    # of a part of an archive no command writes a mapping
-    command = f"erresearch inspect {shlex.quote(bundle.place)} --suggest"
-    guessed = bundle.place and next(suggested_mappings(bundle), None)
-    suggests = f"; {command} prints one to begin with" if guessed else ""
-    columns = itertools.zip_longest(*rows[at + 1 :], fillvalue="")
-    figures = [i for i, cells in enumerate(columns) if are_numbers(pl.Series(cells, dtype=pl.String))]
-    return ColumnError(
-        f"{name}: no known layout has these headers",
-        got="; ".join([show_headers(best, figures=figures, most=5), *alike[:3]]),
-        allowed=_nearest(there, len(best), layouts),
-        fix=f"say which column is which {in_mapping()}{suggests}",
-    )
+        allowed = "a row for each day, and a column for each figure"
+        fix = "turn the table, so that its rows become columns"
+    elif not looks_like_headers(best, rows[at + 1 :]):
+        wrong = f"{name}: no known layout fits, and no row looks like headers"
+        got = f"{Count(len(best)):cell} such as {', '.join(map(show_shape, best[:4]))}"
+        fix = f"add a row of headers, or {fix}"
+    elif own is not None:
+        wanted = map(own.headers, own.columns)
+        absent = [repr(headers[0]) for headers in wanted if there.isdisjoint(map(normalise, headers))]
+        wrong = f"{name} has no column {' and no column '.join(absent[:3])}, which the mapping names"
+        got, fix = show_headers(best), f"write the header as the file has it {in_mapping()}"
+    elif {"name"} < there <= _OF_EVENTS and there & {"date", "start"}:
+        wrong, got = f"{name} is a list of events and no export", show_headers(best, known=range(len(best)))
+        fix = f"give it to an audit of your exports with --events {shlex.quote(bundle.place or name)}"
+    else:
+        alike = []
+        for i, cell in enumerate(best[:12]):
+            close = difflib.get_close_matches(normalise(cell)[:60], known, n=1, cutoff=0.75)
+            if normalise(cell) not in known and close:
+                alike.append(f"{show_headers(best, positions=[i])} is near {close[0]!r}")
+        columns = itertools.zip_longest(*rows[at + 1 :], fillvalue="")
+        figures = [i for i, cells in enumerate(columns) if are_numbers(pl.Series(cells, dtype=pl.String))]
+        wrong = f"{name}: no known layout has these headers"
+        got = "; ".join([show_headers(best, figures=figures, most=5), *alike[:3]])
+        allowed = _nearest(there, len(best), layouts)
+        # of a part of an archive no command writes a mapping
+        if bundle.place and next(suggested_mappings(bundle), None):
+            fix += f"; erresearch inspect {shlex.quote(bundle.place)} --suggest prints one to begin with"
+    return ColumnError(wrong, got=got, allowed=allowed, fix=fix)
 
 
 def _nearest(there: Set[str], columns: int, layouts: Sequence[Format]) -> str:
@@ -270,7 +258,7 @@ def choose_tables(tables: Sequence[ExportTable], platform: str | None, log: Read
         chosen = filled or chosen[:1]
     first = chosen[0]
     signs = first.shown(list(first.match.columns.values())[:5])
-    counts = unread_counts(first)
+    counts = _unread_counts(first)
     if counts:
         lacking = " or ".join(lacking_figures(first.match))
         log.caution(
@@ -295,10 +283,8 @@ def choose_tables(tables: Sequence[ExportTable], platform: str | None, log: Read
         # which of its questions is the score of a survey is found later
         how = "of which only the score is read" if layout.kind == "survey" else "not read"
         log.note(f"columns without a meaning here, {how}: {first.shown(unread)}")
-    log.note(
-        f"recognised as {layout.name} by {signs}"
-        + (f" (headers in {chosen[0].match.language})" if chosen[0].match.language not in ("", "en") else "")
-    )
+    other = f" (headers in {first.match.language})" if first.match.language not in ("", "en") else ""
+    log.note(f"recognised as {layout.name} by {signs}{other}")
     return chosen
 
 
@@ -306,53 +292,42 @@ def _of_prices(header: str) -> bool:
     return means(header, "price") or means(header, "price", within=True)
 
 
-def unread_counts(table: ExportTable) -> list[int]:
+def _unread_counts(table: ExportTable) -> list[int]:
     """Columns of whole numbers that were not read, where figures are lacking: another language may hide them."""
     found = []
     for position in perhaps_figures(table.match, table.header):
-        cells = table.cells[f"c{position}"] if f"c{position}" in table.cells.columns else table.rows.head(0)
+        header, name = table.header[position], f"c{position}"
+        cells = table.cells[name] if name in table.cells.columns else table.rows.head(0)
         said = cells.cast(str).str.strip_chars().replace("", None).drop_nulls()
-        if (
-            len(said) > len(cells) / 2
-            and said.str.contains(_COUNT).all()
-            and not (is_personal(table.header[position]) or _of_prices(table.header[position]))
-        ):
-            found.append(position)
+        whole = len(said) > len(cells) / 2 and said.str.contains(_COUNT).all()
+        found += [position] if whole and not (is_personal(header) or _of_prices(header)) else []
     return found
 
 
-def refuse_other(table: ExportTable, log: ReadLog) -> None:
-    """Refuse a table that is known and of no use, and say which one is.
+def refuse_unusable(chosen: Sequence[ExportTable], bundle: Bundle) -> None:
+    """Refuse tables that are known and of no use, or that have no rows.
 
     Raises
     ------
     ColumnError
-        Always.
-    """
-    dimension = table.printed("dimension") if "dimension" in table.match.columns else "another dimension"
-    raise ColumnError(
-        f"{log.name}: {table.match.layout.refuse.format(dimension=dimension)}",
-        got=table.shown(),
-    )
-
-
-def refuse_empty(chosen: Sequence[ExportTable], bundle: Bundle) -> None:
-    """Refuse tables without rows.
-
-    Raises
-    ------
+        If another table is wanted; the message says which.
     DataError
         If none has a row; the message names the range of dates in the file's name.
     """
-    if any(table.cells.height for table in chosen):
-        return
-    if any(table.empty_word for table in chosen):
+    first = chosen[0]
+    if first.match.layout.refuse:
+        dimension = first.printed("dimension") if "dimension" in first.match.columns else "another dimension"
+        raise ColumnError(
+            f"{bundle.name}: {first.match.layout.refuse.format(dimension=dimension)}", got=first.shown()
+        )
+    if any(table.empty_word for table in chosen) and not any(table.cells.height for table in chosen):
         raise _no_data(bundle)
-    raise DataError(
-        f"{bundle.name} has headers but no rows",
-        got=chosen[0].shown(most=6),
-        fix="choose a range of dates with data and export it again",
-    )
+    if not any(table.cells.height for table in chosen):
+        raise DataError(
+            f"{bundle.name} has headers but no rows",
+            got=first.shown(most=6),
+            fix="choose a range of dates with data and export it again",
+        )
 
 
 def _no_data(bundle: Bundle) -> DataError:

@@ -146,13 +146,15 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
     for kind in registry("platforms.toml")["tables"]:
         chosen: dict[str, _Column] = {}
         for target in columns_of(kind, "usual"):
-            left = [column for column in columns if column not in chosen.values()]
-            found = _best(target, left)
-            if found is not None:
-                chosen[target] = found
+            found = _best(target, [column for column in columns if column not in chosen.values()])
+            chosen |= {target: found} if found is not None else {}
         if not (set(MOMENTS) & set(chosen) and set(columns_of(kind, "known_by")) & set(chosen)):
             continue
-        if kind in ("posts", "daily") and "post_id" not in chosen and _of_campaigns(columns):
+        # what was spent stands beside a campaign
+        of_campaigns = _best("spend", columns) is not None and any(
+            means(c.header, "campaign") for c in columns
+        )
+        if kind in ("posts", "daily") and "post_id" not in chosen and of_campaigns:
             continue
         # figures of which each day has one row are of days, unless the rows have ids or states of their own
         of_things = {"post_id", "order_id", "status"} & set(chosen)
@@ -165,22 +167,12 @@ def _candidates(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column
         left = [column for column in columns if column not in chosen.values()]
         orders = _best("orders", left) if kind == "outcomes" else None
         # a row of several orders is no sale, whatever else it has
-        if kind == "outcomes" and (by_day or _several(orders)):
-            chosen = {
-                {"amount": "revenue"}.get(name, name): c for name, c in chosen.items() if name != "order_id"
-            }
+        several = orders is not None and (orders.cells.cast(pl.Float64, strict=False) > 1).any()
+        if kind == "outcomes" and (by_day or several):
+            chosen = {"revenue" if name == "amount" else name: column for name, column in chosen.items()}
+            chosen.pop("order_id", None)
             chosen |= {"orders": orders} if orders is not None else {}
         yield kind, chosen
-
-
-def _several(orders: _Column | None) -> bool:
-    """Whether a column counts more than one order in some row."""
-    return orders is not None and bool((orders.cells.cast(pl.Float64, strict=False) > 1).any())
-
-
-def _of_campaigns(columns: list[_Column]) -> bool:
-    """Whether rows are of advertising: what was spent stands beside a campaign."""
-    return _best("spend", columns) is not None and any(means(column.header, "campaign") for column in columns)
 
 
 def _of_one_figure(columns: list[_Column]) -> Iterator[tuple[str, dict[str, _Column]]]:
@@ -201,12 +193,9 @@ def _words_of(column: _Column) -> dict[str, str]:
     """The words of a column that are names of figures, by the figure."""
     found: dict[str, str] = {}
     for word in column.cells.unique().sort().head(_HEAD):
-        said = _Column(word, frozenset({"number"}), column.cells)
-        target = next(
-            (name for name in (*FIGURES, *OF_DAYS, "followers", *SOLD) if _best(name, [said])), None
-        )
-        if target is not None:
-            found.setdefault(target, word)
+        said = [_Column(word, frozenset({"number"}), column.cells)]
+        targets = [name for name in (*FIGURES, *OF_DAYS, "followers", *SOLD) if _best(name, said)]
+        found |= {target: word for target in targets[:1] if target not in found}
     return found
 
 
