@@ -289,10 +289,9 @@ def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[C
 
 def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounting:
     """Accounts added up, with repeated rows moved from used to rejected."""
-    reasons: Counter[str] = Counter()
+    reasons = sum((Counter(account.reasons) for account in accounts), Counter[str]())
     missing: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for account in accounts:
-        reasons.update(account.reasons)
         for header, counts in account.missing.items():
             missing[header].update(counts)
     if rejected:
@@ -337,24 +336,6 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
 
     An account is one's own where the caller says so, where it has most posts, or where it has five posts and a tenth
     of what the largest has, unless all of its posts lack what a platform shows to the owner only.
-
-    Parameters
-    ----------
-    posts : polars.DataFrame
-        Columns account and source_row, and the figures.
-    own : sequence of str
-        The accounts that the caller names; empty where the file is to tell.
-    log : ReadLog
-        Takes the guess and the count.
-
-    Returns
-    -------
-    polars.Series
-        True for posts of other accounts.
-
-    See Also
-    --------
-    settle_owners : The same with what other files say.
     """
     if not own and posts.height and (posts["account"] == posts["account"][0]).all():
         return pl.repeat(False, posts.height, eager=True)
@@ -372,16 +353,13 @@ def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Ser
     alone = len(mine) == seen.height
     others = pl.repeat(False, posts.height, eager=True) if alone else ~posts["account"].is_in(mine)
     if seen.height > 1 and not own:
-        log.guess(
-            OWNERS,
-            _listed(mine),
-            f"the others have fewer than {_FEW} posts, less than a tenth of the largest account's, or no figures that "
-            "only their owner sees"
-            if others.any()
-            else f"each has {_FEW} posts and a tenth of the largest account's, or as many",
-            f"own {in_mapping()}",
-            code=OWNERS,
-        )
+        reason = f"each has {_FEW} posts and a tenth of the largest account's, or as many"
+        if others.any():
+            reason = (
+                f"the others have fewer than {_FEW} posts, less than a tenth of the largest account's, or no "
+            )
+            reason += "figures that only their owner sees"
+        log.guess(OWNERS, _listed(mine), reason, f"own {in_mapping()}", code=OWNERS)
     log.count(OTHERS, _about(len(others)), others, posts["source_row"])
     return others
 

@@ -275,6 +275,8 @@ def last_printed(drafted: Draft) -> int | None:
 _STEPS = {"nth_day": "1d", "nth_week": "1w", "nth_month": "1mo"}
 _GRAINS = {"1d": "day", "1w": "week", "1mo": "month"}
 _FIGURE = ("date", "entity", "outcome", "value", "currency", "kind", "grain", "date_end", "segment")
+#: Columns that a segment is made of, at most.
+_MOST_PARTS = 3
 _NO_OUTCOME = frozenset({"line_quantity", "impressions_ctr"})
 
 
@@ -486,27 +488,24 @@ def _segment(drafted: Draft) -> tuple[pl.Series, int, str]:
         if not (names_people(drafted.header("segment")) or holds_people(own)):
             return own, 0, ""
         return pl.repeat("", drafted.frame.height, eager=True), 1, ""
-    parts, people = [], 0
+    parts: dict[str, str] = {}
+    people = 0
     # what a platform lists by is a title of a page; in a list of one's own a title is what somebody wrote
     private = is_personal if drafted.layout.evidence == MAPPED else names_people
-    cells = table.cells.with_columns(table.rows.alias("row")).join(
-        drafted.frame.select("row"), on="row", how="semi", maintain_order="left"
-    )
-    positions = list(table.match.unknown)
-    if "date" in table.match.columns and not _has_time(drafted):
-        positions = [table.match.columns["date"], *positions]
-    for position in positions:
-        column = cells[f"c{position}"] if f"c{position}" in cells.columns else None
-        if column is None or int(column.str.contains(r"\p{L}").sum()) <= 0.5 * len(column):
+    cells = table.cells.filter(table.rows.is_in(drafted.rows.to_list()))
+    listed = [table.match.columns["date"]] if "date" in table.match.columns and not _has_time(drafted) else []
+    for position in [i for i in (*listed, *table.match.unknown) if f"c{i}" in cells.columns]:
+        column, header = cells[f"c{position}"], table.header[position]
+        if int(column.str.contains(r"\p{L}").sum()) <= 0.5 * len(column):
             continue
-        if private(table.header[position]) or holds_people(column):
+        if private(header) or holds_people(column):
             people += 1
-        else:
-            parts.append(column.alias(str(position)))
+        elif len(parts) < _MOST_PARTS:
+            parts[column.name] = normalise(header)
     if not parts:
         return pl.repeat("", drafted.frame.height, eager=True), people, ""
-    named = " / ".join(normalise(table.header[int(part.name)]) for part in parts[:3])
-    return pl.DataFrame(parts[:3]).select(pl.concat_str(pl.all(), separator=" / ")).to_series(), people, named
+    segment = cells.select(pl.concat_str(*parts, separator=" / ")).to_series()
+    return segment, people, " / ".join(parts.values())
 
 
 def _once(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:

@@ -171,14 +171,14 @@ def _identified(drafted: Draft) -> Draft:
         if "permalink" not in frame.columns:
             return _named(drafted)
         return _with_ids(drafted, from_links.fill_null(links))
-    ids = frame["post_id"].str.strip_chars().str.strip_prefix("'").replace("", None)
+    named = f"column {drafted.header('post_id')!r}"
+    ids = drafted.said("post_id").str.strip_prefix("'").replace("", None)
     floats = ids.str.contains(_FLOAT).fill_null(False)
     if floats.any():
         ids = ids.zip_with(~floats, ids.str.extract(r"^(\d+)", 1))
         ids = ids.zip_with(~floats | from_links.is_null(), from_links)
-        known = ": the addresses stand in for them" if "permalink" in frame.columns else ""
-        about = f"column {drafted.header('post_id')!r}: {{count:id}} went through a decimal number (they end in .0), "
-        about += f"and their last digits are not to be trusted{known}"
+        about = f"{named}: {{count:id}} went through a decimal number (they end in .0), and their last digits are not to "
+        about += "be trusted" + ": the addresses stand in for them" * ("permalink" in frame.columns)
         log.count("ids through a float", about, floats & (ids.str.len_bytes() > _DIGITS), drafted.rows)
     damaged = _damaged_ids(ids)
     count = int(damaged.sum())
@@ -186,17 +186,12 @@ def _identified(drafted: Draft) -> Draft:
         distinct = ids.filter(damaged).n_unique()
         if not from_links.filter(damaged).is_not_null().any():
             raise DataError(
-                f"{log.name}, column {drafted.header('post_id')!r}: a spreadsheet rounded the ids",
+                f"{log.name}, {named}: a spreadsheet rounded the ids",
                 got=f"{Count(distinct):different id} in {Count(count):row}, such as {first_shape(ids, damaged)}",
                 fix="export the file again and do not open it in a spreadsheet before reading it",
             )
-        log.caution(
-            "ids rounded",
-            f"column {drafted.header('post_id')!r}: a spreadsheet rounded {Count(count):id} to "
-            f"{Count(distinct):different one}; the addresses stand in for them",
-            count=count,
-            rows=drafted.rows.filter(damaged),
-        )
+        about = f"{named}: a spreadsheet rounded {{count:id}} to {Count(distinct):different one}; the addresses stand "
+        log.count("ids rounded", about + "in for them", damaged, drafted.rows)
         ids = ids.zip_with(~damaged, from_links)
     else:
         ids = ids.fill_null(from_links)
@@ -325,48 +320,36 @@ def _in_window(frame: pl.DataFrame, settings: Settings, log: ReadLog, *, told: b
     Whatever happened to a post since it was published cannot be below zero: a negative count proves that figures are of
     a range, and that the post is older than it.
     """
-    since, until = settings.since, settings.until
+    since, until, moment = settings.since, settings.until, frame["published_at"]
+    before, after = (
+        f"posts from {side} the range of dates that the figures are of" for side in ("before", "after")
+    )
     if until is not None:
-        late = frame["published_at"] >= dt.datetime.combine(until + dt.timedelta(days=1), dt.time())
-        reason = "posts from after the range of dates that the figures are of"
-        frame = log.set_aside(frame, late, "out_of_scope", reason, warn=True)
+        late = moment >= dt.datetime.combine(until + dt.timedelta(days=1), dt.time())
+        frame = log.set_aside(frame, late, "out_of_scope", after, warn=True)
+        moment = frame["published_at"]
     if since == LIFETIME[0]:
         return frame
-    counts = [name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in frame.columns]
-    taken = frame.select(pl.any_horizontal(*(pl.col(name) < 0 for name in counts), False)).to_series()
-    taken = taken.fill_null(False)
-    moment = frame["published_at"]
     if isinstance(since, dt.date):
         early = moment < dt.datetime.combine(since, dt.time())
-    elif taken.any():
-        last = moment.filter(taken).max()
-        assert isinstance(last, dt.datetime)
-        early = moment <= last
+        return log.set_aside(frame, early, "out_of_scope", before, warn=True)
+    counts = [name for name in (*REACTIONS, *AUDIENCES, "clicks") if name in frame.columns]
+    taken = frame.select(pl.any_horizontal(pl.col(counts) < 0, False)).to_series().fill_null(False)
+    last = moment.filter(taken).max()
+    if isinstance(last, dt.datetime):
+        reason = "a count below zero is of a post from before the range"
         log.guess(
-            "figures of",
-            f"a range of dates from after {last:%Y-%m-%d}",
-            "a count below zero is of a post from before the range",
-            f"since {in_mapping()}",
+            "figures of", f"a range of dates from after {last:%Y-%m-%d}", reason, f"since {in_mapping()}"
         )
-        log.caution(
-            "figures of a range",
-            f"{Count(int(taken.sum())):post has} counts below zero, so the figures are of a range of dates and not "
-            f"of the whole life of a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table "
-            'for the whole life (and since = "lifetime" says so)',
-            count=int(taken.sum()),
-            rows=frame["source_row"].filter(taken),
-        )
-    else:
-        if not told:
-            log.guess(
-                "figures of",
-                "the whole life of each post",
-                "the file does not say, and no count is below zero as those of a range of dates may be",
-                f"since {in_mapping()}",
-            )
-        return frame
-    reason = "posts from before the range of dates that the figures are of"
-    return log.set_aside(frame, early, "out_of_scope", reason, warn=True)
+        about = "{count:post has} counts below zero, so the figures are of a range of dates and not of the whole life of "
+        about += f"a post; say its first day with since = 2025-01-31 {in_mapping()}, or export the table for the whole "
+        about += 'life (and since = "lifetime" says so)'
+        log.count("figures of a range", about, taken, frame["source_row"])
+        return log.set_aside(frame, moment <= last, "out_of_scope", before, warn=True)
+    if not told:
+        reason = "the file does not say, and no count is below zero as those of a range of dates may be"
+        log.guess("figures of", "the whole life of each post", reason, f"since {in_mapping()}")
+    return frame
 
 
 def _described(drafted: Draft, columns: Mapping[str, pl.Series]) -> pl.DataFrame:

@@ -378,8 +378,8 @@ def put_together(
     read, foreign = _of_one_currency(tables, read_one, log)
     read = _by_sheet(read, log)
     _refuse_signs(read, log)
-    parts, exports = [table.part for table, _ in read], [export for _, export in read]
-    together = combine_exports(exports, tables=True) if len(exports) > 1 else exports[0]
+    parts = [table.part for table, _ in read]
+    together = combine_exports([one for _, one in read], tables=True) if len(read) > 1 else read[0][1]
     if foreign:
         left = sum(table.cells.height for table in foreign)
         named = ", ".join(repr(table.part) for table in foreign[:_SHOWN])
