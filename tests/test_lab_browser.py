@@ -181,7 +181,6 @@ def page(browser, server) -> Iterator[Any]:
     context.on("request", look)
     shown = context.new_page()
     shown.set_default_timeout(180_000)
-    visit(shown, server, "/lab")
     yield shown
     context.close()
     assert outside == []
@@ -196,6 +195,8 @@ def visit(page: Any, server: Server, address: str) -> None:
 
 def open_notebook(page: Any, server: Server, name: str) -> None:
     """Open a notebook and wait until its kernel is idle; accept the kernel that a dialog proposes."""
+    if page.url == "about:blank":
+        visit(page, server, "/lab")
     page.evaluate("(path) => jupyterapp.commands.execute('docmanager:open', {path}).then(() => true)", name)
     deadline = time.monotonic() + 180
     while not server.idle(name):
@@ -281,7 +282,8 @@ def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Pat
         context.close()
 
 
-def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_news_or_tour(page, server):
+def test_the_profile_opens_the_first_notebook_which_runs_and_leads_to_the_board(page, server):
+    """The notebooks are listed in order; there is neither news nor a tour."""
     visit(page, server, "/")
     page.wait_for_selector(".jp-NotebookPanel")
     page.wait_for_selector(".jp-DirListing-item")
@@ -299,9 +301,7 @@ def test_the_profile_opens_the_first_notebook_lists_all_in_order_and_shows_no_ne
     assert settings["fetchNews"]["default"] == "false"
     assert settings["checkForUpdates"]["default"] is False
 
-
-def test_the_link_to_the_board_opens_it(page, server):
-    open_notebook(page, server, f"notebooks/{QUICK}.ipynb")
+    check(page, server, QUICK, limit=600)
     page.evaluate(
         "() => jupyterapp.shell.currentWidget.content.scrollToItem("
         "jupyterapp.shell.currentWidget.content.widgets.length - 1, 'end')"
@@ -310,29 +310,10 @@ def test_the_link_to_the_board_opens_it(page, server):
     page.locator(".jp-MarkdownViewer h1", has_text="The board").wait_for()
 
 
-def test_the_quick_notebook_runs_in_jupyterlab(page, server):
-    check(page, server, QUICK, limit=600)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stem", [name for name in NOTEBOOKS if name != QUICK])
 def test_every_notebook_runs_in_jupyterlab(page, server, stem):
     check(page, server, stem, limit=600)
-
-
-def test_a_long_cell_can_be_interrupted(page, server):
-    copy = server.folder / "notebooks" / "interrupted.ipynb"
-    shutil.copy(copy.with_name(f"{QUICK}.ipynb"), copy)
-    open_notebook(page, server, "notebooks/interrupted.ipynb")
-    page.evaluate(
-        "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
-        ".find((cell) => cell.model.type === 'code');"
-        "cell.model.sharedModel.setSource('import time\\nprint(\"begun\", flush=True)\\ntime.sleep(600)'); }"
-    )
-    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
-    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
-    page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
 
 
 def move(page: Any, handle: Any, key: str) -> tuple[list[str], list[str]]:
@@ -382,8 +363,19 @@ def check_session(page: Any, server: Any, kind: str, stem: str, mark: str) -> No
     page.screenshot(path=SCREENS / f"lab-workshop-{kind}-{stem[0]}-moved.png")
 
 
-def test_sliders_move_and_unsolved_exercises_show_a_cross(page: Any, server: Any):
+def test_sliders_move_unsolved_exercises_show_a_cross_and_a_long_cell_can_be_interrupted(
+    page: Any, server: Any
+):
     check_session(page, server, "exercises", SESSIONS[0], "✗")
+    page.evaluate(
+        "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
+        ".find((cell) => cell.model.type === 'code');"
+        "cell.model.sharedModel.setSource('import time\\nprint(\"begun\", flush=True)\\ntime.sleep(600)'); }"
+    )
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
+    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
+    page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
 
 
 @pytest.mark.slow
