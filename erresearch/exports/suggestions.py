@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from erresearch.exports.containers import Bundle
@@ -288,11 +289,15 @@ def _means_another(header: str, target: str) -> bool:
 
 def _says(header: str, word: str, *, within: bool = False) -> bool:
     """Whether a word of a header begins so, or ends so as compounds do (Gesamtbetrag); likeCount is likes."""
-    text = normalise(_JOINED.sub(" ", header))
+    if within and len(word) < _LONG:
+        return False
+    return _pattern(word, within).search(normalise(_JOINED.sub(" ", header))) is not None
+
+
+@cache  # there are more words than the expressions that `re` keeps
+def _pattern(word: str, within: bool) -> re.Pattern[str]:
     words = rf"{re.escape(word)}|{re.escape(_SINGULAR.sub(lambda end: 'y' if end[0] == 'ies' else '', word))} count"
-    if within:
-        return len(word) >= _LONG and re.search(rf"(?:{words})(?![^\W\d_])", text) is not None
-    return re.search(rf"(?<![^\W\d_])(?:{words})", text) is not None
+    return re.compile(rf"(?:{words})(?![^\W\d_])" if within else rf"(?<![^\W\d_])(?:{words})")
 
 
 def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> Iterator[list[str]]:
