@@ -318,6 +318,7 @@ _FEW, _SHARE = 5, 0.1
 _PRIVATE: Final = ("saves", "followers_gained")
 #: Letters from which a shop's name is looked for inside the name of an account.
 _LETTERS = 4
+_BETWEEN_LETTERS: Final = str.maketrans("", "", " @_.-\u00a0")
 
 
 def plain_name(name: object) -> str:
@@ -328,7 +329,7 @@ def plain_name(name: object) -> str:
     >>> plain_name(" @Maple Moss ") == plain_name("maple_moss")
     True
     """
-    return "".join(character for character in str(name).casefold() if character not in " @_.-\u00a0")
+    return str(name).casefold().translate(_BETWEEN_LETTERS)
 
 
 def mark_others(posts: pl.DataFrame, own: Sequence[str], log: ReadLog) -> pl.Series:
