@@ -15,11 +15,11 @@ from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import Opened, column_names, open_rows
 from erresearch.errors import Count, DataError, DesignError, GuardError, UnknownNameError, missing_columns
-from erresearch.relate.design import Effect, centred, open_moments, unexplained
+from erresearch.relate.design import Effect, centred, listed, open_moments, unexplained
 from erresearch.relate.fitted_models import Covariance, contrast
 from erresearch.relate.poisson_regression import poisson
 from erresearch.relate.regressions import least_squares
-from erresearch.results import Bins, Decay, Estimate, Fit, Mix, StudentT
+from erresearch.results import Bins, Decay, Fit, Mix, StudentT
 from erresearch.schema.vocabulary import REACTIONS
 
 #: Up to this many rows without accounts, each row is its own cluster, so that few large accounts are paid for.
@@ -115,62 +115,9 @@ def decay(
             fix="use (0.9, 1.0)",
         )
     total = _reactions(data, reactions, followers, by)
-    size = log(followers)
+    on: list[Any] = [log(followers)]
     name = f"log {followers}"
-    moments = open_moments(data, [size, total], by=by, within=False)
-    _refuse_nonpositive(moments, name, followers)
-    rows_as_accounts = by is None and moments.rows <= _ROWS_AS_CLUSTERS
-    table = _own_clusters(moments) if rows_as_accounts else data
-    account = "row" if rows_as_accounts else by
-    on, outcome = ([name], "reactions") if rows_as_accounts else ([size], total)
-    cov: Covariance = "wild" if rows_as_accounts and moments.rows <= _SHORT_LIST else "auto"
-    exponent = poisson(table, outcome, on=on, by=account, effects=(), cov=cov, level=level, rng=rng)
-    # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
-    logged = least_squares(
-        table,
-        log("reactions") if rows_as_accounts else total.log().alias("log reactions"),
-        on=on,
-        by=account,
-        level=level,
-        rng=rng,
-    )
-    beta = _named(exponent[name], "β (PPML)", rows_as_accounts)
-    ends = dict.fromkeys((low, high))
-    points, spread = _points(moments, name)
-    return Decay(
-        exponent=beta,
-        log_ols=_named(logged[name], "β (log-OLS)", rows_as_accounts),
-        reliability=tuple((r, beta.transformed(f"β at reliability {r:g}", factor=1 / r)) for r in ends),
-        spline=_spline(moments, name, level) if spline else None,
-        points=points,
-        shared_denominator=spread,
-        dropped={
-            **exponent.dropped,
-            **{
-                f"{words} (log-OLS only)": n
-                for words, n in logged.dropped.items()
-                if n and words not in exponent.dropped
-            },
-        },
-    )
-
-
-def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str, by: str | None) -> nw.Expr:
-    present = column_names(data)
-    if reactions is None:
-        reactions = (
-            "engagement" if "engagement" in present else [name for name in REACTIONS if name in present]
-        )
-    wanted = [reactions] if isinstance(reactions, str) else list(reactions)
-    if not wanted:
-        raise missing_columns(["engagement"], present)
-    absent = [name for name in [*wanted, followers, *([by] if by else [])] if name not in present]
-    if absent:
-        raise missing_columns(absent, present)
-    return _total([nw.col(name).cast(nw.Float64()) for name in wanted]).alias("reactions")
-
-
-def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
+    moments = open_moments(data, [*on, total], by=by, within=False)
     lost = moments.dropped.get(f"not finite: {name}", 0)
     if lost:
         raise DataError(
@@ -178,17 +125,49 @@ def _refuse_nonpositive(moments: Moments, name: str, followers: str) -> None:
             got=f"{Count(lost, of=moments.rows + sum(moments.dropped.values())):row is} 0, negative or missing",
             fix="leave these rows out on purpose, and say so",
         )
+    cov: Covariance = "auto"
+    table, outcome, logged = data, total, total.log().alias("log reactions")
+    rows_as_accounts = by is None and moments.rows <= _ROWS_AS_CLUSTERS
+    if rows_as_accounts:
+        # sorted, so that their order in the engine changes nothing
+        table = moments.need_rows().collect(moments.columns)
+        table.columns = [name, "reactions"]
+        table = table.sort(table.columns).with_row_index("row")
+        by, on, outcome, logged = "row", [name], nw.col("reactions"), log("reactions")
+        cov = "wild" if moments.rows <= _SHORT_LIST else "auto"
+    fit = poisson(table, outcome, on=on, by=by, effects=(), cov=cov, level=level, rng=rng)
+    # zeros have no logarithm: OLS on logs sees positive rows only, which is one reason why it is only shown beside
+    beside = least_squares(table, logged, on=on, by=by, level=level, rng=rng)
+    beta, log_ols = (
+        replace(found[name], name=label, n_accounts=0 if rows_as_accounts else found[name].n_accounts)
+        for found, label in ((fit, "β (PPML)"), (beside, "β (log-OLS)"))
+    )
+    ends = dict.fromkeys((low, high))
+    points, spread = _points(moments, name)
+    only = {words: n for words, n in beside.dropped.items() if n and words not in fit.dropped}
+    return Decay(
+        exponent=beta,
+        log_ols=log_ols,
+        reliability=tuple((r, beta.transformed(f"β at reliability {r:g}", factor=1 / r)) for r in ends),
+        spline=_spline(moments, name, level) if spline else None,
+        points=points,
+        shared_denominator=spread,
+        dropped={**fit.dropped, **{f"{words} (log-OLS only)": n for words, n in only.items()}},
+    )
 
 
-def _own_clusters(moments: Moments) -> Any:
-    """Rows in memory, each its own account; sorted, so that their order in the engine changes nothing."""
-    table = moments.need_rows().collect(moments.columns)
-    table.columns = [moments.columns[0], "reactions"]
-    return table.sort(table.columns).with_row_index("row")
-
-
-def _named(estimate: Estimate, name: str, rows_as_accounts: bool) -> Estimate:
-    return replace(estimate, name=name, n_accounts=0 if rows_as_accounts else estimate.n_accounts)
+def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str, by: str | None) -> nw.Expr:
+    present = column_names(data)
+    wanted = listed(reactions)
+    if reactions is None:
+        wanted = [name for name in REACTIONS if name in present]
+        wanted = ["engagement"] if "engagement" in present else wanted
+    if not wanted:
+        raise missing_columns(["engagement"], present)
+    absent = [name for name in [*wanted, followers, *([by] if by else [])] if name not in present]
+    if absent:
+        raise missing_columns(absent, present)
+    return _total([nw.col(name).cast(nw.Float64()) for name in wanted]).alias("reactions")
 
 
 def _points(moments: Moments, name: str) -> tuple[Bins, float]:
@@ -372,6 +351,7 @@ def mix(
     >>> found.adjusted["saves"] < 0.001, found.actions["saves"].value > 0
     (True, True)
     """
+    from scipy import linalg
     from statsmodels.stats.multitest import multipletests
 
     names = list(actions)
@@ -382,7 +362,8 @@ def mix(
     counts = [opened.number(name) for name in names]
     totals, replaced = _count(opened.frame, counts, names)
     left, others = opened.names[0], list(opened.names[1 + len(names) :])
-    basis = _basis(len(names))
+    # orthonormal, each part against the mean of those before it (D × (D − 1))
+    basis = -linalg.helmert(len(names)).T
     ratios = [f"ilr{i + 1} of {', '.join(names)}" for i in range(len(names) - 1)]
     total = f"log total of {', '.join(names)}"
     table = opened.frame.select(
@@ -403,7 +384,17 @@ def mix(
         level=level,
         rng=rng,
     )
-    estimates = _contrasts(fit, dict(zip(names, basis, strict=True)), ratios, level, rng)
+    # each action against the geometric mean of the others
+    estimates = {
+        name: contrast(
+            fit,
+            dict(zip(ratios, map(float, weights), strict=True)),
+            name=f"{name} against the other actions",
+            level=level,
+            rng=rng,
+        )
+        for name, weights in zip(names, basis, strict=True)
+    }
     adjusted = multipletests([e.pvalue for e in estimates.values()], method="holm")[1]
     return Mix(
         outcome=left,
@@ -434,32 +425,6 @@ def _check_mix(data: Any, outcome: Any, actions: list[str], model: str, zero: fl
         raise _made_of([outcome], actions)
 
 
-def _contrasts(
-    fit: Fit, basis: dict[str, np.ndarray], ratios: list[str], level: float, rng: int
-) -> dict[str, Estimate]:
-    """Each action against the geometric mean of the others."""
-    return {
-        name: contrast(
-            fit,
-            dict(zip(ratios, map(float, weights), strict=True)),
-            name=f"{name} against the other actions",
-            level=level,
-            rng=rng,
-        )
-        for name, weights in basis.items()
-    }
-
-
-def _basis(parts: int) -> np.ndarray:
-    """Orthonormal ilr basis (D × (D − 1)): each part against the mean of those before it."""
-    basis = np.zeros((parts, parts - 1))
-    for i in range(1, parts):
-        basis[:i, i - 1] = -1 / i
-        basis[i, i - 1] = 1.0
-        basis[:, i - 1] *= math.sqrt(i / (i + 1))
-    return basis
-
-
 def _coordinates(
     counts: Sequence[nw.Expr], basis: np.ndarray, labels: Sequence[str], zero: float
 ) -> list[nw.Expr]:
@@ -473,11 +438,9 @@ def _coordinates(
         .otherwise(nw.when(count > 0).then(count).log())
         for count in counts
     ]
-    for i, label in enumerate(labels[1:]):
-        ratio: nw.Expr = logs[0] * float(basis[0, i])
-        for j in range(1, i + 2):
-            ratio = ratio + logs[j] * float(basis[j, i])
-        out.append(ratio.alias(label))
+    for label, weights in zip(labels[1:], basis.T.tolist(), strict=True):
+        parts = [part * weight for part, weight in zip(logs, weights, strict=True) if weight]
+        out.append(_total(parts).alias(label))
     return out
 
 
