@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -34,7 +34,7 @@ _LONGER: Final = "bring longer series or ask for fewer lags or a shorter season"
 _FIRST, _ORIGINS, _FOLDS = 0.5, 200, 50
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Forecasts:
     """Errors of every forecast, one row per account and period."""
 
@@ -112,7 +112,9 @@ def forecast(
             values[:, apart] -= common[apart]
         if t >= start:
             if (t - start) % stride == 0:
-                grams = cross - _between(sums, count, fold)
+                # Σ_g s_g s_gᵀ / n_g over the accounts of each group are their means
+                scaled, grams = sums / np.maximum(count, 1)[:, None], cross.copy()
+                np.subtract.at(grams, fold, scaled[:, :, None] * sums[:, None, :])
                 parameters = max(map(len, sides)) + int((count > 0).sum())
                 check_rows(int(count.sum()), parameters, got="before the first forecast", fix=_LONGER)
                 betas = [_solve(grams, side, labels) for side in sides]
@@ -128,30 +130,25 @@ def forecast(
         count[whose] += 1
         np.add.at(cross, fold[whose], values[:, :, None] * values[:, None, :])
     index = np.concatenate(used) if used else np.zeros(0, dtype=int)
-    _need_forecasts(when[index], start)
-    origins = len(range(start, len(cells.periods), stride))
-    without_history = int(len(z) - edges[start] - len(index))
-    mean, model, rival = np.concatenate(errors).T
-    whose, when, row = who[index], when[index], order[index]
-    return Forecasts(whose, when, row, mean, model, rival, origins, without_history, left_out)
-
-
-def _need_forecasts(periods: np.ndarray, start: int) -> None:
-    if len(periods) < 2 or len(np.unique(periods)) < 3:
+    if len(index) < 2 or len(np.unique(when[index])) < 3:
         raise DesignError(
             "too few forecasts to compare",
-            got=f"{Count(len(periods)):forecast}",
+            got=f"{Count(len(index)):forecast}",
             allowed=f"at least 3 periods after the first {start}, and {HISTORY} earlier rows of an account",
             fix=_LONGER,
         )
-
-
-def _between(sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Σ_g s_g s_gᵀ / n_g over the accounts of each group."""
-    out = np.zeros((fold.max() + 1, sums.shape[1], sums.shape[1]))
-    scaled = sums / np.maximum(count, 1)[:, None]
-    np.add.at(out, fold, scaled[:, :, None] * sums[:, None, :])
-    return out
+    mean, model, rival = np.concatenate(errors).T
+    return Forecasts(
+        account=who[index],
+        period=when[index],
+        row=order[index],
+        mean=mean,
+        model=model,
+        rival=rival,
+        origins=len(range(start, len(cells.periods), stride)),
+        without_history=int(len(z) - edges[start] - len(index)),
+        left_out=left_out,
+    )
 
 
 def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
@@ -173,9 +170,8 @@ def _saved(model: np.ndarray, rival: np.ndarray, *, nested: bool) -> np.ndarray:
     return np.asarray(rival * (rival - model) if nested else rival**2 - model**2)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Plan:
-    """Which column and lag plays which part."""
+class _Plan(NamedTuple):
+    """Which column and lag plays which part, the longest season of them, and the common ones in words."""
 
     own: list[tuple[int, int]]
     baseline: list[tuple[int, int]]
@@ -183,10 +179,6 @@ class _Plan:
     versus: list[tuple[int, int]]
     season: int
     words: str
-
-    @property
-    def wanted(self) -> list[tuple[int, int]]:
-        return [(0, 0), *self.own, *self.baseline, *self.add, *self.versus]
 
 
 def predictive_gain(
@@ -291,9 +283,11 @@ def predictive_gain(
     base = listed(baseline)
     rows = open_panel(panel, [outcome, *base, *added, *rivals], by=by, time=time)
     plan = _plan(rows, (len(base), len(added), len(rivals)), lags=lags, season=season)
-    moments = rows.moments(plan.wanted)
+    wanted = [(0, 0), *plan.own, *plan.baseline, *plan.add, *plan.versus]
+    moments = rows.moments(wanted)
     refuse_repeated(moments, rows.names[0])
-    return _compare(rows, plan, moments, level=level)
+    labels = [rows.label(*pair) for pair in wanted]
+    return _compare(rows, plan, moments[labels], labels, level=level)
 
 
 def _plan(rows: LaggedRows, sizes: tuple[int, int, int], *, lags: int, season: int | None) -> _Plan:
@@ -326,13 +320,13 @@ def _seasons(rows: LaggedRows, season: int | None, lags: int) -> list[int]:
     return [n for n in [*found, year] if n > lags and longest >= 2 * n]
 
 
-def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -> PredictiveGain:
-    labels = [rows.label(*pair) for pair in plan.wanted]
+def _compare(
+    rows: LaggedRows, plan: _Plan, moments: Moments, labels: list[str], *, level: float
+) -> PredictiveGain:
     common = [*plan.own, *plan.baseline]
     sides = [
         [labels.index(rows.label(*pair)) for pair in [*common, *more]] for more in (plan.add, plan.versus)
     ]
-    moments = moments[labels]
     cells = moments.cells
     assert cells is not None
     averaged = [(0, lag) for lag in (1, plan.season) if lag] if moments.accounts > 1 else []
@@ -360,8 +354,14 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
         method=method,
     )
     losses = {"account mean": made.mean**2, "rival": rival, "add": model}
-    losses |= _naive(moments, labels, rows, plan, made.row)
+    # those of the last value, and of the value a season before
+    values = cells.sums[made.row] + moments.origin
+    naive = {"last value": 1} | ({"value a season before": plan.season} if plan.season else {})
+    for words, lag in naive.items():
+        losses[words] = (values[:, 0] - values[:, labels.index(rows.label(0, lag))]) ** 2
     means = {words: float(np.mean(loss)) for words, loss in losses.items()}
+    few = f"{Count(len(periods)):forecast} of one entity: fewer than {SHORTEST_SERIES} allow no decisive word"
+    short = (few,) * (len(periods) < SHORTEST_SERIES)
     dropped = dict(moments.dropped)
     if made.without_history:
         dropped[f"forecasts of accounts with fewer than {HISTORY} rows behind them"] = made.without_history
@@ -380,28 +380,8 @@ def _compare(rows: LaggedRows, plan: _Plan, moments: Moments, *, level: float) -
         n_rows=len(saved),
         n_accounts=accounts,
         dropped=dropped,
-        cautions=_cautions(accounts, len(periods)),
+        cautions=short if accounts == 1 else few_accounts(accounts),
     )
-
-
-def _cautions(accounts: int, periods: int) -> tuple[str, ...]:
-    if accounts == 1 and periods < SHORTEST_SERIES:
-        return (
-            f"{Count(periods):forecast} of one entity: fewer than {SHORTEST_SERIES} allow no decisive word",
-        )
-    return few_accounts(accounts)
-
-
-def _naive(
-    moments: Moments, labels: list[str], rows: LaggedRows, plan: _Plan, row: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Squared errors of the last value and of the value a season before."""
-    found = {"last value": rows.label(0, 1)}
-    if plan.season:
-        found["value a season before"] = rows.label(0, plan.season)
-    assert moments.cells is not None
-    values = moments.cells.sums[row] + moments.origin
-    return {words: (values[:, 0] - values[:, labels.index(label)]) ** 2 for words, label in found.items()}
 
 
 def _gain(made: Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:

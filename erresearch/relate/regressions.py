@@ -16,11 +16,10 @@ Computing*, 31(1), 189-224.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -170,18 +169,14 @@ def refine(
         better = beta + step
         if intercept:
             # the step begins where the pass was, at the intercept about zero that a float can hold
-            better[0] = _about(constant, beta[1:], moments.origin) + step[0]
+            better[0] = _exactly([constant, -moments.origin[-1]], origin, beta[1:]) + step[0]
         moved = float(np.max(np.abs(better - beta) / np.sqrt(np.diag(bread))))
         if not moved < before / 2:
             break
         beta = better
         rss -= float(step @ gradient)
         if intercept:
-            constant = float(
-                Fraction(constant)
-                + Fraction(step[0])
-                - sum(Fraction(o) * Fraction(s) for o, s in zip(origin, step[1:], strict=True))
-            )
+            constant = _exactly([constant, step[0]], -origin, step[1:])
         before = moved
         if np.all(np.abs(step) <= _EPS * np.abs(beta)):
             break
@@ -190,14 +185,13 @@ def refine(
 
 def _at_zero(beta: np.ndarray, origin: np.ndarray) -> float:
     """Intercept about zero: o_y + β₀ − Σ o_j β_j, rounded once."""
-    products = (Fraction(o) * Fraction(b) for o, b in zip(origin[:-1], beta[1:], strict=True))
-    return float(Fraction(origin[-1]) + Fraction(beta[0]) - sum(products))
+    return _exactly([origin[-1], beta[0]], -origin[:-1], beta[1:])
 
 
-def _about(constant: float, slopes: np.ndarray, origin: np.ndarray) -> float:
-    """Intercept about the origin: constant + Σ o_j β_j − o_y, rounded once."""
-    products = (Fraction(o) * Fraction(b) for o, b in zip(origin[:-1], slopes, strict=True))
-    return float(Fraction(constant) + sum(products) - Fraction(origin[-1]))
+def _exactly(terms: Iterable[float], left: np.ndarray, right: np.ndarray) -> float:
+    """Σ terms + Σ left·right, rounded once."""
+    products = (Fraction(a) * Fraction(b) for a, b in zip(left, right, strict=True))
+    return float(sum(map(Fraction, terms), sum(products, Fraction())))
 
 
 def _half(value: Any) -> Any:
@@ -217,8 +211,7 @@ def _sum_error(a: Any, b: Any, total: Any) -> Any:
     return (a - (total - back)) + (b - back)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Held:
+class _Held(NamedTuple):
     """Complete rows in memory: each step is worked out once, with numbers."""
 
     columns: list[np.ndarray]  # the regressors and the outcome, about zero
