@@ -127,7 +127,9 @@ def correlate(
         moments = _ranked(moments, within=within)
     clustered = moments.by is not None
     parts = moments.within() if within else with_constant(moments)
-    units = _telling(moments, parts) if within else moments.accounts if clustered else moments.rows
+    units, raw = moments.accounts if clustered else moments.rows, np.einsum("gii->gi", moments.grams())
+    if within:  # an account of a single row knows nothing of what goes on within accounts
+        units = int(np.sum(~still(np.einsum("gii->gi", parts), raw).all(axis=1)))
     if moments.rows < 4 or units < 3:
         raise DesignError(
             "too little for the interval of a correlation",
@@ -137,7 +139,13 @@ def correlate(
             allowed="at least 4 rows, and 3 accounts where accounts are named",
         )
     total = parts.sum(axis=0)
-    _refuse_still(moments, total, within=within)
+    own = np.diag(total if within else without_constant(total))
+    flat = [name for name, rests in zip(moments.columns, still(own, raw.sum(axis=0)), strict=True) if rests]
+    if flat:
+        raise DesignError(
+            f"{' and '.join(map(repr, flat))} does not vary{' within accounts' if within else ''}",
+            fix="a constant has no correlation with anything",
+        )
     r = float(_correlation(total, within=within))
     r = math.copysign(1.0, r) if abs(r) > 1 - _PERFECT else r
     df = float(units - 1 if clustered else units - 2)
@@ -273,23 +281,6 @@ def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within:
         se = math.sqrt((units - 1) / units * float(np.sum(moves**2))) if known else math.inf
     # at ±1 the jackknife sees no scatter: that of independent normals
     return 1 / math.sqrt(units) if abs(r) == 1 and math.isfinite(se) else se
-
-
-def _telling(moments: Moments, parts: np.ndarray) -> int:
-    """Accounts in which something varies: one of a single row knows nothing of what goes on within accounts."""
-    own, raw = np.einsum("gii->gi", parts), np.einsum("gii->gi", moments.grams())
-    return int(np.sum(~still(own, raw).all(axis=1)))
-
-
-def _refuse_still(moments: Moments, total: np.ndarray, *, within: bool) -> None:
-    own = total if within else without_constant(total)
-    raw = np.einsum("gii->i", moments.grams())
-    flat = [name for name, rests in zip(moments.columns, still(np.diag(own), raw), strict=True) if rests]
-    if flat:
-        raise DesignError(
-            f"{' and '.join(map(repr, flat))} does not vary{' within accounts' if within else ''}",
-            fix="a constant has no correlation with anything",
-        )
 
 
 def _correlation(parts: np.ndarray, *, within: bool) -> np.ndarray:

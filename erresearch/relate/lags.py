@@ -211,7 +211,8 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     if lengths.size and lengths[0] <= 0:
         raise _repeated(by, time, int(counts[0]), accounts)
     usual = float(lengths[np.argmax(counts)]) if lengths.size else 1.0
-    slack = _slack(usual, calendar)
+    # clocks are changed by an hour twice a year
+    slack = max(_SLACK * usual, _AN_HOUR if calendar == "day" and usual >= 1 - _AN_HOUR else 0.0)
     gaps = int(counts[np.abs(lengths - usual) > slack].sum())
     if 2 * gaps > counts.sum():
         raise DataError(
@@ -220,7 +221,10 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
             fix="put the rows on one calendar first (days, weeks, months), one row per account and period",
         )
     rows = int(counts.sum()) + accounts
-    frame = _spells(frame, usual, slack) if gaps else frame.with_columns(nw.lit(0).alias(_SPELL))
+    # numbers the stretches between gaps, so that no lag reaches over one
+    odd = nw.when((_step() - usual).abs() > slack).then(1).otherwise(0) if gaps else nw.lit(0)
+    spell = nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK) if gaps else nw.lit(0)
+    frame = frame.with_columns(odd.alias(_STEP)).with_columns(spell.alias(_SPELL))
     if opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES):
         frame = nw.from_native(gather(frame)).lazy()
     year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
@@ -298,19 +302,6 @@ def _steps(frame: nw.LazyFrame[Any]) -> tuple[int, np.ndarray, np.ndarray]:
         int(rows[~there].sum()),
         lengths[starts],
         np.add.reduceat(counts, starts) if starts.size else counts,
-    )
-
-
-def _slack(usual: float, calendar: str) -> float:
-    """How far a distance between periods may lie from the usual one: clocks are changed by an hour twice a year."""
-    return max(_SLACK * usual, _AN_HOUR if calendar == "day" and usual >= 1 - _AN_HOUR else 0.0)
-
-
-def _spells(frame: nw.LazyFrame[Any], usual: float, slack: float) -> nw.LazyFrame[Any]:
-    """Number the stretches between gaps, so that no lag reaches over one."""
-    odd = nw.when((_step() - usual).abs() > slack).then(1).otherwise(0)
-    return frame.with_columns(odd.alias(_STEP)).with_columns(
-        nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK).alias(_SPELL)
     )
 
 

@@ -144,7 +144,20 @@ def poisson(
     named = by is not None or getattr(data, "by", None) is not None
     effects = effects if effects is not None else (("account",) if named else ())
     moments = open_moments(data, [*on, outcome], by=by, within=bool(effects))
-    _refuse(moments, effects, cov)
+    if effects not in ((), ("account",)):
+        raise DesignError(
+            "PPML takes account effects only",
+            got=repr(effects),
+            allowed="(), ('account',)",
+            fix="use `regress` on the log of a positive outcome for period effects",
+        )
+    check_accounts(moments, effects)
+    moments.need_rows("PPML needs passes over the rows")
+    check_regressors(moments.columns[:-1])
+    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments.dropped))
+    if not effects:
+        free_constant(moments.columns[:-1])
+    check_covariance(cov, clustered=moments.by is not None)
     within, moments = bool(effects), hold(moments)
     totals, moments, dropped = usable(moments, within=within)
     left, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
@@ -165,23 +178,6 @@ def poisson(
     return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
-def _refuse(moments: Moments, effects: tuple[Effect, ...], cov: str) -> None:
-    if effects not in ((), ("account",)):
-        raise DesignError(
-            "PPML takes account effects only",
-            got=repr(effects),
-            allowed="(), ('account',)",
-            fix="use `regress` on the log of a positive outcome for period effects",
-        )
-    check_accounts(moments, effects)
-    moments.need_rows("PPML needs passes over the rows")
-    check_regressors(moments.columns[:-1])
-    check_rows(moments.rows, len(moments.columns) - 1, got=left_out(moments.dropped))
-    if not effects:
-        free_constant(moments.columns[:-1])
-    check_covariance(cov, clustered=moments.by is not None)
-
-
 def _fit(
     moments: Moments, totals: Totals, *, within: bool, dropped: dict[str, int]
 ) -> tuple[State, Moments, list[str], dict[str, int]]:
@@ -197,7 +193,13 @@ def _fit(
         state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
         if converged:
             return state, moments, lost, dropped
-        kept = _separated(moments, state, scale, within=within)
+        found = (
+            _without_separated(moments, flat, within=within)
+            for flat in flat_directions(state.slope[1], scale)
+        )
+        kept = next((fewer for fewer in found if fewer.rows < moments.rows), None)
+        if kept is None:
+            raise not_converged("PPML")
         gone += moments.rows - kept.rows
         totals, moments, again = usable(kept, within=within)
         dropped = {**dropped, **{words: n for words, n in again.items() if words not in kept.dropped}}
@@ -213,15 +215,6 @@ def _fit(
         got=", ".join(map(repr, lost)),
         fix="compare shares of zeros instead",
     )
-
-
-def _separated(moments: Moments, state: State, scale: np.ndarray, *, within: bool) -> Moments:
-    """Moments without the rows that a flat direction separates."""
-    for direction in flat_directions(state.slope[1], scale):
-        kept = _without_separated(moments, direction, within=within)
-        if kept.rows < moments.rows:
-            return kept
-    raise not_converged("PPML")
 
 
 def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
@@ -368,7 +361,13 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
     if within and idle_accounts:
         dropped[f"in {Count(idle_accounts):account} without any {name}"] = idle_rows
         if source.groups:
-            totals, moments, _ = usable(_without_idle(moments), within=within)
+            # they are too many to be told one by one
+            assert source.account is not None
+            rows, high = source.complete(), y.max().alias("high")
+            known = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0)
+            rows = rows.join(known, on=source.account, how="semi")
+            left = replace(source, frame=rows, whole=True)
+            totals, moments, _ = usable(_moments_again(moments, left, within=True), within=within)
             return totals, moments, dropped
         keep = values["idle"] == 0
         moments = replace(
@@ -383,17 +382,6 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
     xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
     totals = Totals(values["y"][keep], xy[keep], values["ylogy"][keep], values["alone"][keep])
     return totals, moments, dropped
-
-
-def _without_idle(moments: Moments) -> Moments:
-    """Moments of the accounts that have any outcome, where they are too many to be told one by one."""
-    source = moments.need_rows()
-    assert source.account is not None
-    rows = source.complete()
-    high = source.col(moments.columns[-1]).max().alias("high")
-    some = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0).select(source.account)
-    left = rows.join(some, on=source.account, how="semi")
-    return _moments_again(moments, replace(source, frame=left, whole=True), within=True)
 
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:

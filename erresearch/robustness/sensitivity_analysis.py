@@ -236,8 +236,7 @@ def robustness_value(statistic: float, df: float, *, critical: float = 0.0) -> f
         raise DesignError(
             "a robustness value needs residual degrees of freedom", got=f"{df:g}", allowed="2 or more"
         )
-    whole, edge = abs(statistic) / math.sqrt(df), critical / math.sqrt(df - 1)
-    return _robustness(whole, edge)
+    return _robustness(abs(statistic) / math.sqrt(df), critical / math.sqrt(df - 1))
 
 
 def _robustness(whole: float, edge: float) -> float:
@@ -339,6 +338,11 @@ class _Observed:
         """The estimate after a bias that had made it too large in size."""
         return np.asarray(math.copysign(1.0, self.estimate.value) * (abs(self.estimate.value) - bias))
 
+    def pull(self, name: str) -> float:
+        """How far the equal of a control would move the estimate; what would explain all of x, without end."""
+        r2_x, r2_y = self.controls[name]
+        return math.inf if r2_x >= 0.5 else float(self.bias(*confounder_bounds(r2_x, r2_y)))
+
 
 def sensitivity(
     found: Fit | Estimate,
@@ -420,7 +424,7 @@ def sensitivity(
     name, bound_x, bound_y, adjusted = "", math.nan, math.nan, math.nan
     interval = None
     if seen.controls:
-        name = benchmark or _strongest(seen)
+        name = benchmark or largest(seen.controls, seen.pull)
         bound_x, bound_y = confounder_bounds(*seen.controls[name], strength_x=strength)
         adjusted = float(seen.toward_zero(seen.bias(bound_x, bound_y)))
         factor = narrower * math.sqrt((1 - bound_y) / (1 - bound_x))
@@ -490,15 +494,3 @@ def _of_fit(fit: Fit, x: str | None, level: float) -> _Observed:
         t2 = (fit[name].value / se[j]) ** 2 if se[j] > 0 else math.inf
         controls[name] = float(r2_x), float(t2 / (t2 + df)) if math.isfinite(t2) else 1.0
     return _Observed(estimate, float(se[place]), df, controls, method)
-
-
-def _strongest(seen: _Observed) -> str:
-    """The control whose equal would move the estimate most."""
-
-    def pull(name: str) -> float:
-        r2_x, r2_y = seen.controls[name]
-        if r2_x >= 0.5:  # its equal would explain all of x
-            return math.inf
-        return float(seen.bias(*confounder_bounds(r2_x, r2_y)))
-
-    return largest(seen.controls, pull)
