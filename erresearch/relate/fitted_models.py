@@ -34,16 +34,11 @@ from erresearch.results.rounding import grouped
 
 Covariance = Literal["auto", "wild", "CRV3", "CRV1", "HC3", "HC1", "iid"]
 Family = Literal["gaussian", "poisson", "logit"]
-#: The bootstrap that goes with each, and what an own variance is called.
-_BOOTSTRAP: Mapping[Family, str] = {
-    "gaussian": "restricted wild cluster bootstrap",
-    "poisson": "restricted score bootstrap",
-    "logit": "restricted score bootstrap",
-}
-_OWN_VARIANCE: Mapping[Family, str] = {
-    "gaussian": "homoskedastic errors",
-    "poisson": "Poisson variance",
-    "logit": "binomial variance",
+#: What the own variance of each is called, and the bootstrap that goes with it.
+_WORDS: Mapping[Family, tuple[str, str]] = {
+    "gaussian": ("homoskedastic errors", "restricted wild cluster bootstrap"),
+    "poisson": ("Poisson variance", "restricted score bootstrap"),
+    "logit": ("binomial variance", "restricted score bootstrap"),
 }
 #: Share of a coefficient's variance that may come from rows that fit by themselves.
 _LOST = 1e-6
@@ -137,13 +132,13 @@ def assemble(fitted: Fitted, moments: Moments, *, cov: Covariance, level: float,
         few, df = min(effective), float(accounts - 1)
         label = f"{'CRV1' if cov == 'CRV1' else 'CRV3'}, t({accounts - 1})"
         if any(drawn):
-            label = f"{_BOOTSTRAP[fitted.family]} ({few:.1f} effective of {grouped(accounts, by)})"
+            label = f"{_WORDS[fitted.family][1]} ({few:.1f} effective of {grouped(accounts, by)})"
     method = f"{fitted.words}, {label}"
     estimates = {}
     for name, value, variance, boot in zip(
         fitted.names, map(float, fitted.values), np.diag(covariance), drawn, strict=True
     ):
-        estimate = StudentT(value, _root(float(variance)), df).estimate(
+        estimate = StudentT(value, math.sqrt(max(float(variance), 0.0)), df).estimate(
             name, level, n_rows=model.n_rows, n_accounts=accounts, method=method, by=by or ""
         )
         estimates[name] = estimate if boot is None else estimate.about(replace(boot, value=value))
@@ -220,7 +215,7 @@ def contrast(
     value = float(sum(w * e.value for w, e in zip(a, fit.values(), strict=True)))
     # an infinite variance counts only where the combination holds its coefficient
     held = np.flatnonzero(a)
-    se = _root(float(a[held] @ fit.cov[np.ix_(held, held)] @ a[held]))
+    se = math.sqrt(max(float(a[held] @ fit.cov[np.ix_(held, held)] @ a[held]), 0.0))
     any_estimate = next(iter(fit.values()))
     label = name or " ".join(f"{w:+g}·{regressor}" for regressor, w in weights.items())
     estimate = StudentT(value, se, any_estimate.df).estimate(
@@ -233,10 +228,6 @@ def contrast(
             drawn = wild_bootstrap(fitted.model, direction, draws=enough_draws(level), rng=rng)
             return estimate.about(replace(drawn, value=value))
     return estimate
-
-
-def _root(variance: float) -> float:
-    return math.sqrt(variance) if variance > 0 else 0.0
 
 
 #: 1 − h of a row below which the row fits by itself.
@@ -280,7 +271,7 @@ def _row_covariance(fitted: Fitted, moments: Moments, cov: str) -> tuple[np.ndar
     basis, bread, df = fitted.basis, fitted.model.bread, fitted.df_resid
     if cov == "iid":
         sigma2 = fitted.residual_variance if fitted.family == "gaussian" else 1.0
-        return sigma2 * basis @ bread @ basis.T, f"{_OWN_VARIANCE[fitted.family]}, t({df})"
+        return sigma2 * basis @ bread @ basis.T, f"{_WORDS[fitted.family][0]}, t({df})"
     kind = "HC1" if cov == "HC1" else "HC3"
     moments.need_rows(
         f"{kind} needs one more pass over the rows",

@@ -441,20 +441,6 @@ class WildBootstrap:
         excess = self._excess()
         return Interval(self._end(excess, -1.0, alpha), self._end(excess, 1.0, alpha), level)
 
-    def _settled(self, excess: np.ndarray, start: float, stop: float) -> tuple[int, np.ndarray]:
-        """Number of draws beyond the sample's statistic in all of a stretch, and the quartics (5, b) still open there.
-
-        A quartic cannot cross 0 where its middle value exceeds half the stretch times the largest slope it can have;
-        the factor leaves room for rounding.
-        """
-        middle, reach = (start + stop) / 2, max(abs(start), abs(stop))
-        at_middle = np.vander(np.array([middle]), 5, increasing=True)[0] @ excess
-        order = np.arange(1, 5)
-        slope = (order * reach ** (order - 1.0)) @ np.abs(excess[1:])
-        # also open: what is not a number
-        settled = np.abs(at_middle) > 1.001 * abs(stop - start) / 2 * slope
-        return int(np.count_nonzero(at_middle[settled] > 0)), excess[:, ~settled]
-
     def _end(self, excess: np.ndarray, side: float, alpha: float) -> float:
         """Outermost null on one side that is not rejected: outward on a grid, then bisection."""
         accepted = np.flatnonzero(self._pvalues(excess, side * _GRID) > alpha)
@@ -462,12 +448,9 @@ class WildBootstrap:
         if last == len(_GRID) - 1:
             return side * math.inf
         inner, outer = float(_GRID[last]), float(_GRID[last + 1])
-        decided, open_draws = self._settled(excess, side * inner, side * outer)
         for _ in range(24):
             middle = (inner + outer) / 2
-            powers = np.vander(np.array([side * middle]), 5, increasing=True)
-            beyond = decided + np.count_nonzero(powers @ open_draws >= 0.0)
-            if (1 + beyond) / (self.draws + 1) > alpha:
+            if self._pvalues(excess, np.array([side * middle]))[0] > alpha:
                 inner = middle
             else:
                 outer = middle

@@ -14,7 +14,7 @@ from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import open_rows
-from erresearch.errors import Count, DataError, GuardError
+from erresearch.errors import Count, DataError, DesignError, GuardError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.results import Reliability, StudentT
@@ -163,6 +163,14 @@ def check_complete(rows: int, dropped: dict[str, int], edge: int) -> None:
             fix="sum to one row per day or week, ask for fewer lags, or bring longer series"
             if edge
             else "use longer periods, in which fewer counts are 0 or missing, or a column that is above 0",
+        )
+
+
+def check_periods(name: str, value: object, least: int) -> None:
+    """Refuse a number of periods that is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise DesignError(
+            f"`{name}` must be a whole number of periods", got=repr(value), allowed=f"{least} or more"
         )
 
 

@@ -21,7 +21,7 @@ from erresearch.errors import Count, DesignError
 from erresearch.relate.design import check_design, check_rows, listed, sweep
 from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.relate.inference import few_accounts
-from erresearch.relate.lags import LaggedRows, jackknifed, open_panel, refuse_repeated
+from erresearch.relate.lags import LaggedRows, check_periods, jackknifed, open_panel, refuse_repeated
 from erresearch.relate.temporal_precedence import SHORTEST_SERIES
 from erresearch.results import PredictiveGain, Reliability, StudentT
 from erresearch.results.estimates import check_level
@@ -273,8 +273,7 @@ def predictive_gain(
     True
     """
     check_level(level)
-    if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
-        raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
+    check_periods("lags", lags, 1)
     added, rivals = listed(add), listed(versus)
     if not added:
         raise DesignError(
@@ -309,10 +308,7 @@ def _plan(rows: LaggedRows, sizes: tuple[int, int, int], *, lags: int, season: i
 def _seasons(rows: LaggedRows, season: int | None, lags: int) -> list[int]:
     """Seasonal lags of the outcome beyond its ordinary ones."""
     if season is not None:
-        if isinstance(season, bool) or not isinstance(season, int) or season < 0:
-            raise DesignError(
-                "`season` must be a whole number of periods", got=repr(season), allowed="0 or more"
-            )
+        check_periods("season", season, 0)
         return [season] if season > lags else []
     longest = int(gather(rows.frame.group_by("account").agg(nw.len().alias("rows")))["rows"].max() or 0)  # type: ignore[arg-type]
     year = round(rows.season)

@@ -39,6 +39,7 @@ from erresearch.relate.lags import (
     LaggedRows,
     LagSpecification,
     check_complete,
+    check_periods,
     from_autocovariances,
     from_series,
     open_panel,
@@ -484,8 +485,7 @@ def precedence(
     >>> 0.1 in found.forward.interval, 0.0 in found.lead.interval
     (True, True)
     """
-    if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
-        raise DesignError("`lags` must be a whole number of periods", got=repr(lags), allowed="1 or more")
+    check_periods("lags", lags, 1)
     check_level(level)
     controls = listed(controls)
     seed = int(rng.integers(2**31)) if isinstance(rng, np.random.Generator) else rng
