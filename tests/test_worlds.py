@@ -455,7 +455,7 @@ def test_factors_out_of_range_are_refused(factor: str, value: float):
 
 @pytest.mark.parametrize("factor", ["tail", "persistence"])
 def test_unknown_choices_are_refused(factor: str):
-    with pytest.raises(DesignError, match=f"the design's `{factor}` is not known: 'cauchy'. Allowed: "):
+    with pytest.raises(UnknownNameError, match=f"There is no {factor} 'cauchy'. Allowed: "):
         Design(**{factor: "cauchy"})
 
 

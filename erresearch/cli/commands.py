@@ -14,18 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erresearch import __version__
-from erresearch.cli.experiments import (
-    FILE,
-    FOLDER,
-    PLACE,
-    hold_out,
-    is_read_by,
-    judge_plan,
-    plan_pauses,
-    wager_on,
-    wish,
-    wishes,
-)
+from erresearch.cli.experiments import COMMANDS, FILE, FOLDER, PLACE, is_read_by, wish, wishes
 from erresearch.errors import Count, ErresearchError, ErresearchWarning
 from erresearch.io.outputs import check_output, output_folder, replaceable_file
 from erresearch.io.resources import memory_limit
@@ -51,7 +40,7 @@ def command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _ready in (plan_pauses, wager_on, judge_plan, hold_out):
+for _ready in COMMANDS:
     command.add_command(_ready)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -332,3 +332,7 @@ def is_read_by(read: Callable[[Path], object], path: Path) -> bool:
     except ErresearchError:
         return False
     return True
+
+
+#: The commands around an experiment, in their order.
+COMMANDS: Final = (plan_pauses, wager_on, judge_plan, hold_out)

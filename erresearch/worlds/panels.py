@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from erresearch.errors import Count, DesignError
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.io import pd
 from erresearch.io.files import registry
 from erresearch.schema.vocabulary import DECISIVE, REACTIONS, Word
@@ -122,8 +122,8 @@ class Design:
 
     Raises
     ------
-    DesignError
-        If a factor lies outside its range.
+    DesignError, UnknownNameError
+        If a factor lies outside its range, or is none of the words for it.
 
     Examples
     --------
@@ -151,36 +151,7 @@ class Design:
                     f"the design's `{name}` is out of range", got=repr(value), allowed=f"{low:g} to {high:g}"
                 )
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise DesignError(
-                    f"the design's `{name}` is not known",
-                    got=repr(getattr(self, name)),
-                    allowed=", ".join(allowed),
-                )
-
-    def check(self, name: str, world: PanelWorld | ListWorld) -> None:
-        """Refuse a factor that means nothing in `world`."""
-        changed = {f.name for f in fields(self) if getattr(self, f.name) != f.default}
-        alien = changed & _NOT_OF_PANELS if isinstance(world, PanelWorld) else changed - _OF_LISTS
-        if alien:
-            raise DesignError(
-                f"the world {name!r} has no such factor",
-                got=", ".join(f"`{factor}`" for factor in sorted(alien)),
-                fix="leave it out or choose another world",
-            )
-        if isinstance(world, ListWorld):
-            return
-        theta = world.elasticity if self.theta is None else self.theta
-        feedback = world.feedback if self.feedback is None else self.feedback
-        # characteristic roots of λ² = ar·λ + θ·κ; three sd cover the random slopes that will be drawn
-        growth = self.ar + (abs(theta) + 3 * self.slopes_sd) * feedback
-        if growth >= 1:
-            raise DesignError(
-                "engagement and revenue would drive each other without end",
-                got=f"ar + (|theta| + 3·slopes_sd)·feedback = {growth:.3g}",
-                allowed="less than 1",
-                fix="lower one of them",
-            )
+            check_name(name, getattr(self, name), allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +212,7 @@ def _expected(value: float, *also: Word) -> Expected:
 
 
 def truth_of(name: str, design: Design) -> Truth:
-    """State what a world plants under a design.
+    """State what a world plants under a design; refuse a factor that means nothing in it.
 
     Examples
     --------
@@ -249,7 +220,13 @@ def truth_of(name: str, design: Design) -> Truth:
     Simulated world 'nil'. Size, ad spend and season drive both engagement and revenue; ...
     """
     world = WORLDS[name]
-    design.check(name, world)
+    changed = {f.name for f in fields(design) if getattr(design, f.name) != f.default}
+    if alien := changed & _NOT_OF_PANELS if isinstance(world, PanelWorld) else changed - _OF_LISTS:
+        raise DesignError(
+            f"the world {name!r} has no such factor",
+            got=", ".join(f"`{factor}`" for factor in sorted(alien)),
+            fix="leave it out or choose another world",
+        )
     if isinstance(world, PanelWorld):
         parameters = {
             "elasticity": world.elasticity if design.theta is None else design.theta,
@@ -258,6 +235,15 @@ def truth_of(name: str, design: Design) -> Truth:
             "autoregression": design.ar,
             "engagement noise": design.x_noise or 0.0,
         }
+        # characteristic roots of λ² = ar·λ + θ·κ; three sd cover the random slopes that will be drawn
+        growth = design.ar + (abs(parameters["elasticity"]) + 3 * design.slopes_sd) * parameters["feedback"]
+        if growth >= 1:
+            raise DesignError(
+                "engagement and revenue would drive each other without end",
+                got=f"ar + (|theta| + 3·slopes_sd)·feedback = {growth:.3g}",
+                allowed="less than 1",
+                fix="lower one of them",
+            )
         doubt: tuple[Word, ...] = ("association only",) if parameters["feedback"] else ()
         words = {"C01": _expected(parameters["elasticity"], *doubt)}
     else:
@@ -421,7 +407,7 @@ def _audience(
     account: Ints, week: Ints, *, posts: Ints, followers: Ints, engagement: Ints, rng: Rng
 ) -> pd.DataFrame:
     """Split reactions by kind, and draw clicks and the people reached who did nothing; a row per account and week."""
-    likes, comments, shares, saves = rng.multinomial(engagement, REACTION_SHARES).T
+    reactions = dict(zip(REACTIONS, rng.multinomial(engagement, REACTION_SHARES).T, strict=True))
     passing = 0.15 * posts * followers * rng.gamma(20.0, 0.05, engagement.shape)
     clicks = rng.poisson(0.15 * engagement)
     others = rng.poisson(8.0 * engagement + passing)
@@ -431,10 +417,7 @@ def _audience(
         "posts": posts,
         "followers": followers,
         "reach": engagement + clicks + others,
-        "likes": likes,
-        "comments": comments,
-        "shares": shares,
-        "saves": saves,
+        **reactions,
         "clicks": clicks,
         "engagement": engagement,
         "others": others,
@@ -471,11 +454,11 @@ def draw_list(
     """
     pool = accounts * world.pool
     log_followers, middle = draw_log_followers(pool, rng)
-    noise = rng.standard_normal(pool) if design.tail == "lognormal" else rng.standard_t(3, pool) / np.sqrt(3)
+    noise = _innovations(rng, (pool,), design)
     expected = np.log(RATE) + middle + truth.parameters["exponent"] * (log_followers - middle)
     # the sum over an account's posts of gammas of one shape is a gamma of the summed shape
     luck = rng.gamma(POST_SHAPE * posts, 1 / POST_SHAPE, pool)
-    rate = np.exp(expected + ACCOUNT_SD * np.clip(noise, -12, 12)) * luck
+    rate = np.exp(expected + ACCOUNT_SD * noise) * luck
     engagement = np.maximum(rng.poisson(np.minimum(rate, 1e15)), 1)
     shown = np.exp(log_followers + truth.parameters["followers_noise"] * rng.standard_normal(pool))
     followers = np.maximum(np.rint(shown), 1).astype(np.int64)
