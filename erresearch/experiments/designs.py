@@ -408,11 +408,8 @@ class PausePlan(Printed):
     @property
     def name(self) -> str:
         """Whose plan it is."""
-        return (
-            f"{Count(len(self.history)):shop}"
-            if len(self.history) > 1
-            else self.history[0].entity or "the shop"
-        )
+        shops = len(self.history)
+        return f"{Count(shops):shop}" if shops > 1 else self.history[0].entity or "the shop"
 
     @property
     def weeks(self) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import Count, DataError, DesignError, ErresearchError, said_by
+from erresearch.errors import Count, DataError, DesignError, ErresearchError, is_number, said_by
 from erresearch.experiments.designs import LOOK, PauseDesign, PausePlan, Schedule, share_lost
 from erresearch.experiments.history import DAYS, Series, day_of, read_series
 from erresearch.experiments.holdout import Holdout
@@ -75,12 +75,7 @@ def wager(plan: Planned, claim: str, *, forecast: float, date: dt.date | str) ->
     """
     if plan.wagered:
         raise DesignError("this plan has a wager", got=f"of {plan.wagered}", fix="plan anew for another one")
-    if not (
-        isinstance(claim, str)
-        and claim.strip()
-        and isinstance(forecast, (int, float))
-        and math.isfinite(forecast)
-    ):
+    if not (isinstance(claim, str) and claim.strip() and is_number(forecast, -1e300, 1e300)):
         raise DesignError(
             "a wager needs a claim and a forecast",
             got=f"{len(str(claim).strip())} characters and {forecast!r}"[:60],
@@ -194,10 +189,7 @@ def _schedule_csv(plan: PausePlan) -> str:
 def _history_csv(plan: PausePlan) -> str:
     rows: list[tuple[object, ...]] = []
     for number, shop in enumerate(plan.history, start=1):
-        columns = [
-            np.full(len(shop), np.nan) if values is None else values
-            for values in (shop.outcome, shop.engagement, shop.posts)
-        ]
+        columns = [shop.on(shop.dates, name) for name in _HISTORY[2:]]
         rows += zip(itertools.repeat(number), map(str, shop.dates), *columns, strict=False)
     return csv_text(_HISTORY, rows, digits=None)
 

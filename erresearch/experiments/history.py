@@ -69,7 +69,10 @@ class Series:
         return np.where(known, held[place * known], np.nan)
 
 
-def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = None) -> tuple[Series, ...]:
+Shops = tuple[Series, ...]
+
+
+def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = None) -> Shops:
     """Lay a panel's outcome on an unbroken calendar, one series for each shop.
 
     Parameters
@@ -286,7 +289,7 @@ def day_of(told: object, name: str) -> np.datetime64:
 
 
 @functools.lru_cache(maxsize=8)  # a plan's seeds, one for each design that is tried, rest on the same
-def fingerprint(series: tuple[Series, ...]) -> str:
+def fingerprint(series: Shops) -> str:
     """SHA-256 of shops, dates and outcomes to eight digits: what a seed is taken from.
 
     Examples
@@ -518,7 +521,7 @@ def box(values: Array, window: tuple[int, int]) -> Array:
     return np.asarray(np.mean(lagged, axis=0))
 
 
-def innovations_of(shops: tuple[Series, ...]) -> Array:
+def innovations_of(shops: Shops) -> Array:
     """What each shop's past does not explain, over the latest periods that all of them have; a row a shop."""
     noises = [fit_history(shop).innovations for shop in shops]
     shortest = min(len(noise) for noise in noises)
@@ -536,7 +539,7 @@ def nearest_pairs(innovations: Array) -> list[int]:
     return taken
 
 
-def noises_of(shops: tuple[Series, ...], *, in_pairs: bool = False) -> tuple[Model, ...]:
+def noises_of(shops: Shops, *, in_pairs: bool = False) -> tuple[Model, ...]:
     """The noise of each shop, or of the difference of the two of each pair, which stand one after the other.
 
     Pairs are chosen because they moved alike, some of them by chance. So the noise of a pair is widened by how much

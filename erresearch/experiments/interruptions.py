@@ -178,15 +178,14 @@ def interruption(
     mean = float(np.mean([effect.value for effect in effects]))
     df = sum(effect.df for effect in effects) * float(ses @ ses) / variance
     reference = StudentT(mean, math.sqrt(variance) / len(each), df)
-    effect = _estimate(setting, reference, sum(effect.n_rows for effect in effects))
-    return Interruption(
+    return _found(
+        setting,
+        reference,
+        sum(effect.n_rows for effect in effects),
         at=min(one.at for one in each),
         until=max(one.until for one in each),
-        effect=effect,
-        word=_word(effect),
         placebos=sum(one.placebos for one in each),
         way="each by itself",
-        looks=looks,
         each=tuple(each),
     )
 
@@ -289,21 +288,11 @@ def _single(setting: _Setting, window: Window) -> tuple[Interruption, dict[np.da
     null = errors[way][test]
     value, weights = _gap(shop, y, donors, begin=begin, length=length, way=way)
     df = max(min(len(null), (begin - 7 * SHORTEST // step) / length) - 1, 1.0)
-    effect = _estimate(setting, StudentT(value, float(np.sqrt(np.mean(null**2))), df), end)
-    missed = dict(zip(shop.dates[starts], map(float, errors[way]), strict=True))
-    found = Interruption(
-        at=str(first),
-        until=str(last),
-        effect=effect,
-        word=_word(effect),
-        placebos=len(null),
-        way=way,
-        weights=tuple(
-            (name, round(float(w), 6)) for name, w in zip(names, weights, strict=False) if w > 1e-6
-        ),
-        looks=setting.looks,
-    )
-    return found, missed
+    reference = StudentT(value, float(np.sqrt(np.mean(null**2))), df)
+    shares = tuple((name, round(float(w), 6)) for name, w in zip(names, weights, strict=False) if w > 1e-6)
+    dates = {"at": str(first), "until": str(last)}
+    found = _found(setting, reference, end, **dates, placebos=len(null), way=way, weights=shares)
+    return found, dict(zip(shop.dates[starts], map(float, errors[way]), strict=True))
 
 
 def _levels(shop: Series) -> Array:
@@ -391,20 +380,13 @@ def simplex_weights(y: Array, donors: Array) -> Array:
     return np.asarray(weights / weights.sum())
 
 
-def _estimate(setting: _Setting, reference: StudentT, rows: int) -> Estimate:
-    return reference.estimate(
-        setting.outcome,
-        1 - 0.05 / setting.looks,
-        n_rows=rows,
-        method="what came less what was expected, placebo dates",
-    )
-
-
-def _word(effect: Estimate) -> Word:
+def _found(setting: _Setting, reference: StudentT, rows: int, **told: Any) -> Interruption:
     """Lower than expected is the claim; nil is never said of a pause that somebody chose."""
-    if effect.interval.high < 0:
-        return "supported"
-    return "contradicted" if effect.interval.low > 0 else "inconclusive"
+    how = "what came less what was expected, placebo dates"
+    effect = reference.estimate(setting.outcome, 1 - 0.05 / setting.looks, n_rows=rows, method=how)
+    word: Word = "contradicted" if effect.interval.low > 0 else "inconclusive"
+    word = "supported" if effect.interval.high < 0 else word
+    return Interruption(effect=effect, word=word, looks=setting.looks, **told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

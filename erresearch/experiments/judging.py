@@ -17,6 +17,7 @@ from erresearch.experiments.history import (
     DAYS,
     Flags,
     Series,
+    Shops,
     box,
     day_of,
     fit_history,
@@ -310,7 +311,7 @@ def _check_units(panel: Any, plan: PausePlan) -> None:
             )  # fmt: skip
 
 
-def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...]:
+def _same_shops(plan: PausePlan, found: Shops) -> Shops:
     by_name = {shop.entity: shop for shop in found}
     wanted = [shop.entity for shop in plan.history]
     if len(found) == len(wanted) == 1 and "" in (wanted[0], found[0].entity):
@@ -324,7 +325,7 @@ def _same_shops(plan: PausePlan, found: tuple[Series, ...]) -> tuple[Series, ...
     return tuple(by_name[name] for name in wanted)
 
 
-def _periods(plan: PausePlan, shops: tuple[Series, ...], early: bool, ended: str | None) -> int:
+def _periods(plan: PausePlan, shops: Shops, early: bool, ended: str | None) -> int:
     """Periods from the plan's start that are there and due."""
     every, step = plan.design.every, DAYS[plan.design.every]
     for shop in shops:
@@ -395,9 +396,7 @@ def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
     return replace(then, dates=dates, **laid)
 
 
-def _window(
-    plan: PausePlan, members: tuple[int, ...], joined: tuple[Series, ...], periods: int
-) -> tuple[Window, int]:
+def _window(plan: PausePlan, members: tuple[int, ...], joined: Shops, periods: int) -> tuple[Window, int]:
     """What the calendar leaves of a unit, and how many of the plan's outcomes are missing."""
     shops = [joined[at] for at in members]
     past = [plan.history[at] for at in members]
@@ -440,7 +439,7 @@ def _usual(engagement: Array, before: Flags) -> float:
     return max(float(np.nanmean(known)), 1e-9)
 
 
-def _per_engagement(plan: PausePlan, joined: tuple[Series, ...], sums: PlanSums, n: int) -> Estimate | None:
+def _per_engagement(plan: PausePlan, joined: Shops, sums: PlanSums, n: int) -> Estimate | None:
     value, hull = ratio_set(sums, LEVEL)
     if not math.isfinite(value):
         return None
@@ -510,9 +509,7 @@ def registration(digest: str, wagered: str, deposited: str | None, *, expected: 
     return _doubt("registration-unproven", why, raised=True)
 
 
-def _cautions(
-    plan: PausePlan, shops: tuple[Series, ...], joined: tuple[Series, ...], lost: int, periods: int
-) -> list[Doubt]:
+def _cautions(plan: PausePlan, shops: Shops, joined: Shops, lost: int, periods: int) -> list[Doubt]:
     counts = {"missing": lost, "at-floor": _next_to_none(plan, joined)}
     found = [_doubt(code, count, value=count) for code, count in counts.items() if count]
     changed, compared = _changed(plan, shops)
@@ -541,7 +538,7 @@ def _cautions(
     return found
 
 
-def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> int:
+def _next_to_none(plan: PausePlan, joined: Shops) -> int:
     """Periods of the plan whose outcome is raised to the floor; refused where that is most of those with posts."""
     low = posted = low_posted = 0
     for then, now, posting in zip(plan.history, joined, plan.schedule.posting, strict=True):
@@ -558,7 +555,7 @@ def _next_to_none(plan: PausePlan, joined: tuple[Series, ...]) -> int:
     return low
 
 
-def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
+def _changed(plan: PausePlan, shops: Shops) -> tuple[int, int]:
     changed = compared = 0
     for then, now in zip(plan.history, shops, strict=True):
         moved = np.abs(now.on(then.dates, "outcome") - then.outcome)
@@ -567,7 +564,7 @@ def _changed(plan: PausePlan, shops: tuple[Series, ...]) -> tuple[int, int]:
     return changed, compared
 
 
-def _missed(plan: PausePlan, joined: tuple[Series, ...], periods: int) -> tuple[float, int]:
+def _missed(plan: PausePlan, joined: Shops, periods: int) -> tuple[float, int]:
     """Periods that were not as planned, and those of which the posts are known."""
     missed, known = 0.0, 0
     for then, now, posting in zip(plan.history, joined, plan.schedule.posting, strict=True):

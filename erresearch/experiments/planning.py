@@ -32,6 +32,7 @@ from erresearch.experiments.history import (
     Flags,
     Model,
     Series,
+    Shops,
     box,
     calendar_terms,
     day_of,
@@ -240,7 +241,7 @@ def _planned(history: Any, asked: _Asked, *, quick: bool = False) -> PausePlan:
     )
 
 
-def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
+def _kind(asked: _Asked, shops: Shops, reasons: list[str]) -> Kind:
     """Take the kind that was asked for; of several shops, that which finds the smaller effect in the same weeks."""
     if asked.design != "auto":
         if asked.design not in DESIGNS:
@@ -276,7 +277,7 @@ def _kind(asked: _Asked, shops: tuple[Series, ...], reasons: list[str]) -> Kind:
     return min(tried, key=lambda kind: tried[kind])
 
 
-def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks: int | None) -> None:
+def _check_calendar(shops: Shops, known: PauseDesign | None, weeks: int | None) -> None:
     if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
         raise DesignError(
             "the shops' histories end on different days or have different periods",
@@ -293,7 +294,7 @@ def _check_calendar(shops: tuple[Series, ...], known: PauseDesign | None, weeks:
         raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
 
 
-def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
+def matched(shops: Shops) -> Shops:
     """Pair shops whose past moved alike, nearest first; one that is left over is not in the plan.
 
     Examples
@@ -317,7 +318,7 @@ def matched(shops: tuple[Series, ...]) -> tuple[Series, ...]:
     return tuple(shops[at] for at in nearest_pairs(innovations_of(shops)))
 
 
-def _lengths(shops: tuple[Series, ...], weeks: int | None, layout: Blocks) -> list[int]:
+def _lengths(shops: Shops, weeks: int | None, layout: Blocks) -> list[int]:
     """Lengths of a block that are compared: of which enough groups fit."""
     step, longest = DAYS[shops[0].every], 7 * (weeks or 52)
     needed = layout.size * fewest_groups(layout.size, len(shops)) * step
@@ -333,14 +334,12 @@ def _lengths(shops: tuple[Series, ...], weeks: int | None, layout: Blocks) -> li
     return fitting
 
 
-def _groups(layout: Blocks, shops: tuple[Series, ...]) -> str:
+def _groups(layout: Blocks, shops: Shops) -> str:
     """The fewest groups of blocks in words."""
     return f"{fewest_groups(layout.size, len(shops))} {'pairs' if layout.size == 2 else 'groups'}"
 
 
-def _why_block(
-    layout: Blocks, blocks: Sequence[tuple[int, float]], shops: tuple[Series, ...], weeks: int
-) -> str:
+def _why_block(layout: Blocks, blocks: Sequence[tuple[int, float]], shops: Shops, weeks: int) -> str:
     block, every = layout.length or 1, shops[0].every
     rest = "; ".join(f"{Count(size):{PERIODS[every].one}}: {share_lost(effect)}" for size, effect in blocks)
     longer = ["longer ones gain little"] if block < blocks[-1][0] else []
@@ -352,7 +351,7 @@ def _why_block(
     )
 
 
-def _window(shops: tuple[Series, ...], reasons: list[str]) -> tuple[int, int]:
+def _window(shops: Shops, reasons: list[str]) -> tuple[int, int]:
     """Take the window that the past believes in where it is longer than the usual one.
 
     What moves reactions and outcome at once looks like a short response, and too short a window misses the effect.
@@ -387,9 +386,7 @@ def _span(window: tuple[int, int], every: Freq) -> str:
     return f"{window[0]} to {last}" if window[0] < window[1] else last
 
 
-def _designed(
-    kind: Kind, shops: tuple[Series, ...], layout: Blocks, lags: tuple[int, int], weeks: int
-) -> PauseDesign:
+def _designed(kind: Kind, shops: Shops, layout: Blocks, lags: tuple[int, int], weeks: int) -> PauseDesign:
     every, periods = shops[0].every, weeks * 7 // DAYS[shops[0].every]
     if kind == "shops":
         return PauseDesign(
@@ -433,7 +430,7 @@ def _choose_length(
     return rows, next((row for row in rows if row.at_delta >= 0.8), rows[-1])
 
 
-def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None) -> Schedule:
+def _schedule(design: PauseDesign, shops: Shops, start: str | None) -> Schedule:
     step = np.timedelta64(DAYS[design.every], "D")
     after = shops[0].dates[-1] + step
     if start is not None:
@@ -454,7 +451,7 @@ def _schedule(design: PauseDesign, shops: tuple[Series, ...], start: str | None)
     )
 
 
-def _cautions(shops: tuple[Series, ...], noises: tuple[Model, ...], schedule: Schedule) -> list[str]:
+def _cautions(shops: Shops, noises: tuple[Model, ...], schedule: Schedule) -> list[str]:
     missing, low = sum(noise.missing for noise in noises), sum(noise.at_floor for noise in noises)
     said = []
     if (late := int((schedule.dates[0] - shops[0].dates[-1]).astype(int) // 7)) > _LATE:
