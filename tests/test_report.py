@@ -21,7 +21,7 @@ from erresearch.errors import Count, DataError, ErresearchWarning
 from erresearch.io.files import resource
 from erresearch.report import answer, write_report
 from erresearch.report.figures import theme
-from erresearch.report.html import picture
+from erresearch.report.html import arrange_cards, axis_of, ladder_of, losses, picture
 from erresearch.report.sentences import (
     _OVER_TIME,
     estimate_sentence,
@@ -32,7 +32,6 @@ from erresearch.report.sentences import (
     readable,
     revenue_after,
 )
-from erresearch.report.views import arrange_cards, axis_of, ladder_of, losses
 from erresearch.results import WORDS, Certainty, Estimate, Interval, Verdict
 
 
