@@ -500,13 +500,11 @@ def _doubts(claim: Claim, evidence: Evidence, level: float) -> list[Doubt]:
     return [*doubts, *evidence.beside, *([] if shown else evidence.doubts)]
 
 
-def word_power(
-    order: Precedence | None, estimate: Estimate, *, level: float, power: float = 0.8
-) -> tuple[float, float]:
-    """Least effect and least δ for which the *word* would be said with `power`: every gate, not the interval alone.
+def word_power(order: Precedence | None, estimate: Estimate, *, level: float) -> tuple[float, float]:
+    """Least effect and least δ for which the *word* would be said four times in five: every gate, not the interval alone.
 
     Two intervals must lie beyond 0 (the effect and its contrast with the lead), two inside ±λδ; each is given a chance
-    of 1 − (1 − power)/2, so that both hold with `power` however they go together.
+    of nine in ten, so that both hold four times in five however they go together.
 
     Returns
     -------
@@ -514,9 +512,9 @@ def word_power(
         Infinite where the word cannot be said at any size.
     """
     if order is None or order.over_lead is None or order.contemporaneous is None:
-        can = detectable(estimate, level=level, power=power)
+        can = detectable(estimate, level=level, power=0.8)
         return can.effect, can.nil
-    each = 1 - (1 - power) / 2
+    each = 0.9
     try:
         effect = max(detectable(one, level=level, power=each).effect for one in (estimate, order.over_lead))
         if order.reliability is None or not order.reliability.known:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from markupsafe import Markup
@@ -246,7 +246,6 @@ def living_curve(
     controls: Sequence[str],
     definitions: Sequence[str],
     lags: Sequence[int],
-    direction: Literal["greater", "less", "absent"] = "greater",
     sesoi: float = 0.05,
     open_points: Sequence[str] = (),
 ) -> LivingCurve:
@@ -263,8 +262,6 @@ def living_curve(
         Made with accounts and periods, as for :func:`erresearch.robustness.specification_curve`.
     outcome, x, minimal, controls, definitions, lags
         As there.
-    direction : {"greater", "less", "absent"}
-        What the claim says of the effect.
     sesoi : float
         δ, the smallest effect of interest.
     open_points : sequence of str
@@ -302,7 +299,7 @@ def living_curve(
     )  # fmt: skip
     rank = np.argsort(np.argsort(curve.value, kind="stable"), kind="stable")
     ends = [Interval(low, high, curve.level) for low, high in zip(curve.low, curve.high, strict=True)]
-    words = [word_of(each, direction=direction, sesoi=sesoi) for each in ends]
+    words = [word_of(each, direction="greater", sesoi=sesoi) for each in ends]
     said: dict[tuple[str, str], set[str]] = {}
     for definition, lag, (word, _) in zip(curve.definition, curve.lag, words, strict=True):
         said.setdefault((definition, lag), set()).add(word)

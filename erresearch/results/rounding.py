@@ -107,15 +107,13 @@ def _same_side(value: float, digits: int, lines: Iterable[float]) -> bool:
     return all((shown > line) == (value > line) and (shown < line) == (value < line) for line in lines)
 
 
-def at_least(values: Any, bound: Any, *, tolerance: float = TOLERANCE) -> np.ndarray:
+def at_least(values: Any, bound: Any) -> np.ndarray:
     """Whether each value reaches the bound; a tie within the tolerance does.
 
     Parameters
     ----------
     values, bound : array_like
         Numbers; broadcast against each other.
-    tolerance : float
-        Share of the larger size that counts as nothing.
 
     Returns
     -------
@@ -132,7 +130,7 @@ def at_least(values: Any, bound: Any, *, tolerance: float = TOLERANCE) -> np.nda
     """
     found, wanted = np.asarray(values, dtype=float), np.asarray(bound, dtype=float)
     with np.errstate(invalid="ignore"):
-        slack = tolerance * np.maximum(np.abs(found), np.abs(wanted))
+        slack = TOLERANCE * np.maximum(np.abs(found), np.abs(wanted))
         return np.asarray((found >= wanted) | (found >= wanted - np.where(np.isfinite(slack), slack, 0.0)))
 
 

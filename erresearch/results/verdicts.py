@@ -530,15 +530,13 @@ def verdict_table(
     return Table.of(shown, zip(*(said[name] for name in shown), strict=True))
 
 
-def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
+def doubt_table(verdict: Verdict) -> Table:
     """List the doubts beside a verdict's word, one to a row; an exclamation mark says that it weighs against the word.
 
     Parameters
     ----------
     verdict : Verdict
         As :func:`erresearch.examine` returns it.
-    raised : bool
-        Whether to show only those that are raised.
 
     See Also
     --------
@@ -552,8 +550,7 @@ def doubt_table(verdict: Verdict, *, raised: bool = False) -> Table:
     ----------------------
     !  power  few weeks
     """
-    shown = [doubt for doubt in verdict.doubts if doubt.raised or not raised]
-    rows = [("!" if doubt.raised else "", doubt.name, doubt.text) for doubt in shown]
+    rows = [("!" if doubt.raised else "", doubt.name, doubt.text) for doubt in verdict.doubts]
     return Table.of(["", "doubt", "what it says"], rows)
 
 

@@ -312,7 +312,7 @@ def _sweep(moments: Moments, places: Sequence[str], powers: Sequence[str]) -> np
 
 
 def largest_jump(
-    moments: Moments, places: Sequence[str], powers: Sequence[str], *, draws: int = DRAWS, rng: int = 0
+    moments: Moments, places: Sequence[str], powers: Sequence[str], *, draws: int = DRAWS
 ) -> tuple[np.ndarray, float]:
     """Score statistic of a jump at each place, and the p-value of the largest under no jump anywhere.
 
@@ -328,8 +328,6 @@ def largest_jump(
         Columns.
     draws : int
         Replicates; 0 for the statistics alone.
-    rng : int
-        Seed.
 
     Returns
     -------
@@ -346,7 +344,7 @@ def largest_jump(
     if not draws:
         return statistics, math.nan
     # signs, also for few accounts: their squares are 1, so that each draw has the statistic's own denominator
-    signs = 2.0 * np.random.default_rng(rng).integers(0, 2, size=(draws, len(scores))) - 1.0
+    signs = 2.0 * np.random.default_rng(0).integers(0, 2, size=(draws, len(scores))) - 1.0
     drawn = (signs @ studentised).max(axis=1)
     return statistics, float((1 + np.count_nonzero(at_least(drawn, statistics.max()))) / (draws + 1))
 

@@ -56,15 +56,12 @@ __all__ = [
 _ROW = 0.42
 
 
-def _prepare(
-    ax: Axes, estimates: Sequence[Estimate], null: float, sesoi: float | None
-) -> tuple[float, float]:
+def _prepare(ax: Axes, estimates: Sequence[Estimate], sesoi: float | None) -> tuple[float, float]:
     """Zone of effects too small to matter, line of no effect, x axis with its unit."""
-    beside = [null, *((null - sesoi, null + sesoi) if sesoi is not None else ())]
-    scale = scale_of(estimates, beside=beside)
+    scale = scale_of(estimates, beside=[0.0, *((-sesoi, sesoi) if sesoi is not None else ())])
     if sesoi is not None:
-        ax.axvspan(null - sesoi, null + sesoi, color=RULE, alpha=0.55, lw=0, gid="too small to matter")
-    ax.axvline(null, color=MUTED, lw=1, gid="null")
+        ax.axvspan(-sesoi, sesoi, color=RULE, alpha=0.55, lw=0, gid="too small to matter")
+    ax.axvline(0.0, color=MUTED, lw=1, gid="null")
     ax.set_xlim(scale)
     ax.locator_params(axis="x", nbins=6)
     units = {estimate.unit for estimate in estimates}
@@ -81,7 +78,6 @@ def _prepare(
 def forest(
     estimates: Estimate | Sequence[Estimate] | Mapping[str, Estimate],
     *,
-    null: float = 0.0,
     sesoi: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
@@ -91,17 +87,15 @@ def forest(
     ----------
     estimates : Estimate, sequence of Estimate, or mapping of label to Estimate
         Drawn from top to bottom. A :class:`~erresearch.results.Fit` is such a mapping.
-    null : float
-        The value that means "no effect".
     sesoi : float, optional
-        Smallest effect of interest, δ; shades null ± δ.
+        Smallest effect of interest, δ; shades ±δ.
     ax : matplotlib Axes, optional
         Where to draw; a new figure where it is not given.
 
     Returns
     -------
     matplotlib Axes
-        With a title that says on which side of `null` the intervals lie.
+        With a title that says on which side of 0 the intervals lie.
 
     Raises
     ------
@@ -132,7 +126,7 @@ def forest(
         )
     drawn = [estimate for _, estimate in named]
     ax = new_axes(ax, size=(6.8, 1.3 + _ROW * len(named)))
-    scale = _prepare(ax, drawn, null, sesoi)
+    scale = _prepare(ax, drawn, sesoi)
     own = WORD_COLOURS["supported"]
     beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 9}
     for at, estimate in enumerate(drawn):
@@ -150,15 +144,15 @@ def forest(
         ax.annotate(f"n = {estimate.n_rows:,}{accounts}", (1.03, at), color=MUTED, **beside)
     ax.set_yticks(range(len(named)), [label(name, limit=32) for name, _ in named], color=INK)
     ax.set_ylim(len(named) - 0.5, -0.5)
-    titled(ax, *_sides(named, null))
+    titled(ax, *_sides(named))
     return ax
 
 
-def _sides(named: Sequence[tuple[object, Estimate]], null: float) -> tuple[str, str, str]:
-    """Which intervals lie on which side of `null`: by their names, by those of all but the largest group, or counted."""
+def _sides(named: Sequence[tuple[object, Estimate]]) -> tuple[str, str, str]:
+    """Which intervals lie on which side of 0: by their names, by those of all but the largest group, or counted."""
     groups: dict[str, list[str]] = {"lie above": [], "lie below": [], "reach across": []}
     for name, estimate in named:
-        above, below = estimate.interval.low > null, estimate.interval.high < null
+        above, below = estimate.interval.low > 0, estimate.interval.high < 0
         side = "lie above" if above else "lie below" if below else "reach across"
         groups[side].append(label(name))
     there = {verb: names for verb, names in groups.items() if names}
@@ -174,7 +168,7 @@ def _sides(named: Sequence[tuple[object, Estimate]], null: float) -> tuple[str, 
     }
 
     def told(who: Mapping[str, str]) -> str:
-        return "; ".join(f"{it} {_says(verb, len(there[verb]))} {rounded(null)}" for verb, it in who.items())
+        return "; ".join(f"{it} {_says(verb, len(there[verb]))} 0" for verb, it in who.items())
 
     return told(whole), told(few), told(counted)
 
