@@ -359,11 +359,8 @@ def _exports_of(
     kinds = {one.kind for one in exports} if not kind else {kind, "ads" if kind == "outcomes" else kind}
     wanted = [one for one in exports if one.kind in kinds]
     if not wanted:
-        raise DataError(
-            f"{path.name} was given as {kind}",
-            got=f"it holds {exports[0].kind} ({exports[0].format})",
-            fix="give it as a file",
-        )
+        holds = f"it holds {exports[0].kind} ({exports[0].format})"
+        raise DataError(f"{path.name} was given as {kind}", got=holds, fix="give it as a file")
     for export in wanted:
         told = [export.rows[name].unique() for name in ("account", "platform") if name in export.rows.columns]
         # as the accounts or the platform of our examples do
@@ -456,11 +453,8 @@ def open_table(places: Sequence[str | Path], kind: str = "") -> Lake:
     if "*" in bare.name or (bare.suffix.lower() == ".parquet" and above.is_file() and not beside.is_file()):
         beside = above
     with mapping_in(f"a file {beside.name} beside it"):
-        return open_lake(
-            places[0] if len(places) == 1 else places,
-            kind=kind or None,
-            mapping=beside if beside.is_file() else None,
-        )
+        mapping, one = beside if beside.is_file() else None, len(places) == 1
+        return open_lake(places[0] if one else places, kind=kind or None, mapping=mapping)
 
 
 def _within(path: Path) -> list[Path]:

@@ -279,11 +279,8 @@ def with_plan(
     tuple of Verdict
         The same words; of those that stay open or are very uncertain, with the plan before what else would help.
     """
-    asked = {
-        claim.id: claim
-        for claim in read_claims()
-        if claim.estimand.get("unit", "").startswith("entity") and "revenue" in claim.roles.get("y", ())
-    }
+    sold = (claim for claim in read_claims() if "revenue" in claim.roles.get("y", ()))
+    asked = {one.id: one for one in sold if one.estimand.get("unit", "").startswith("entity")}
     said = Doubt("what would settle it", plan.text, code=plan.code)
     judged = pauses.judged if pauses is not None else ()
     less = {seen.word for pause, seen in judged if pause.kind != "more"}

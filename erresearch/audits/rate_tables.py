@@ -152,7 +152,7 @@ def account_table(posts: pd.DataFrame | Lake | None) -> pd.DataFrame | None:
         return pl.DataFrame(schema=names).to_pandas()
     own, keys = _own(lake), ["account", "platform"]
     values = [nw.col(name).cast(nw.Float64()) for name in there]
-    known = [~(value.is_null() | value.is_nan()) for value in values]
+    known = list(map(_known, values))
     total = nw.sum_horizontal(
         *(nw.when(ok).then(value).otherwise(0.0) for ok, value in zip(known, values, strict=True))
     )
@@ -161,7 +161,7 @@ def account_table(posts: pd.DataFrame | Lake | None) -> pd.DataFrame | None:
     ).group_by(*keys)
     means = gather(summed.agg(nw.len().alias("posts"), nw.col("engagement").mean()))
     count = nw.col("followers").cast(nw.Float64())
-    counted = own.filter(~(count.is_null() | count.is_nan()))
+    counted = own.filter(_known(count))
     last = counted.group_by(*keys).agg(nw.col("published_at").max())
     latest = counted.select(*keys, "published_at", followers=count).join(last, on=[*keys, "published_at"])
     followers = gather(latest.group_by(*keys).agg(nw.col("followers").max()))
@@ -384,11 +384,8 @@ def _kinds(lake: Lake) -> Iterator[tuple[str, str, Any]]:
     keys = [name for name in ("platform", "post_type") if name in lake.columns]
     text = [nw.col(name).cast(nw.String()).alias(f"key{i}") for i, name in enumerate(keys)]
     held = _held(own, lake.columns)
-    found = gather(
-        own.with_columns(*text)
-        .group_by(*(f"key{i}" for i in range(len(keys))))
-        .agg(nw.len().alias("posts"), *held)
-    )
+    groups = own.with_columns(*text).group_by(*(f"key{i}" for i in range(len(keys))))
+    found = gather(groups.agg(nw.len().alias("posts"), *held))
     for platform in sorted(set(found["key0"].drop_nulls().to_list())):
         rows = found.filter(found["key0"] == platform)
         posts = own.filter(nw.col("platform").cast(nw.String()) == platform)
@@ -410,15 +407,15 @@ def _own(lake: Lake) -> nw.LazyFrame[Any]:
     return frame.filter((other != 1) | other.is_null())
 
 
+def _known(number: nw.Expr) -> nw.Expr:
+    return ~(number.is_null() | number.is_nan())
+
+
 def _held(frame: nw.LazyFrame[Any], columns: Sequence[str]) -> list[nw.Expr]:
     """How many values each column holds."""
     schema = frame.collect_schema()
-    there = [
-        ~(nw.col(name).is_null() | nw.col(name).is_nan())
-        if schema[name].is_float()
-        else ~nw.col(name).is_null()
-        for name in columns
-    ]
+    values = {name: nw.col(name) for name in columns}
+    there = [_known(it) if schema[name].is_float() else ~it.is_null() for name, it in values.items()]
     return [nw.when(ok).then(1).otherwise(0).sum().alias(f"held{i}") for i, ok in enumerate(there)]
 
 

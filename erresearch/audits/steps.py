@@ -8,29 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from erresearch.audits import next_steps, rate_tables
 from erresearch.audits.arrivals import Files, listed, read_files, refuse_spending
 from erresearch.audits.folder import doubt_lines, drawings, write_audit
 from erresearch.audits.judgement import Wanting, judge_panel, judged_by_day, what_would_help
-from erresearch.audits.next_steps import (
-    NextStep,
-    PastPauses,
-    earlier_looks,
-    looks_of,
-    past_pauses,
-    perhaps_events,
-    same_rows,
-    settling_plan,
-    with_plan,
-)
-from erresearch.audits.rate_tables import (
-    account_table,
-    column_table,
-    described_posts,
-    rate_table,
-    side_by_side,
-    survey_scores,
-    with_scores,
-)
+from erresearch.audits.next_steps import NextStep, PastPauses
 from erresearch.engine.expressions import Clock
 from erresearch.errors import BESIDE, Count, ErresearchError, mapping_in, own_warnings
 from erresearch.exports.lazy_tables import called_simulated
@@ -135,7 +117,7 @@ class Audit(Printed):
     @property
     def looks(self) -> str:
         """How many claims were asked, in this and in earlier runs, and how many false words so many looks give."""
-        return looks_of(same_rows(self.looked))
+        return next_steps.looks_of(next_steps.same_rows(self.looked))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -242,7 +224,7 @@ def join_files(
     if panel is not None:
         if files.lakes and called_simulated(panel.rows["entity"].unique()):
             panel.rows.attrs["simulated"] = True
-        panel, unscored = with_scores(panel, files.survey)
+        panel, unscored = rate_tables.with_scores(panel, files.survey)
         events = declared_events(rules.events, rules.holidays, panel.rows["period"])
     refused = ([] if sold else [files.unsold]) + _told(failures)
     mends = [error.fix for tried, error in failures.items() if panel is None or "outcomes" in tried]
@@ -350,14 +332,14 @@ STEPS: Final[tuple[Step, ...]] = (
         "reason; every row is accounted for.",
     ),
     Step(
-        call=described_posts,
+        call=rate_tables.described_posts,
         given="files",
         makes="posts",
         text="## Engagement, by every definition\n\nThe same posts, under each definition in use. A band is what one "
         "source prints; it holds for its own definition only.",
     ),
-    Step(call=side_by_side, given="posts", makes="rates"),
-    Step(call=rate_table, given="rates", shows="shown", needs="rates"),
+    Step(call=rate_tables.side_by_side, given="posts", makes="rates"),
+    Step(call=rate_tables.rate_table, given="rates", shows="shown", needs="rates"),
     Step(
         call=join_files,
         given="files, freq=FREQ, tz=TZ, entity=ENTITY, rules=RULES",
@@ -365,9 +347,9 @@ STEPS: Final[tuple[Step, ...]] = (
         shows="printed",
         text="## One calendar\n\nOne row per entity and period; nothing is spread, repeated or filled in.",
     ),
-    Step(call=column_table, given="joined.panel", shows="shown", needs="joined.panel"),
+    Step(call=rate_tables.column_table, given="joined.panel", shows="shown", needs="joined.panel"),
     Step(
-        call=past_pauses,
+        call=next_steps.past_pauses,
         given="joined.panel",
         makes="pauses",
         shows="printed",
@@ -375,7 +357,7 @@ STEPS: Final[tuple[Step, ...]] = (
         "drew them at random, so what is read off them is a hint.",
     ),
     Step(
-        call=account_table,
+        call=rate_tables.account_table,
         given="posts",
         makes="accounts",
         text="## The claims\n\n*Not judged* says what is missing, *inconclusive* what would help.",
@@ -386,8 +368,8 @@ STEPS: Final[tuple[Step, ...]] = (
         "choice=RULES.choice",
         makes="verdicts",
     ),
-    Step(call=settling_plan, given="joined.panel, grain=files.grain, out=OUT", makes="plan"),
-    Step(call=with_plan, given="verdicts, plan, pauses", makes="verdicts"),
+    Step(call=next_steps.settling_plan, given="joined.panel, grain=files.grain, out=OUT", makes="plan"),
+    Step(call=next_steps.with_plan, given="verdicts, plan, pauses", makes="verdicts"),
     Step(call=verdict_table, given="verdicts, reason=True", shows="shown"),
     Step(call=doubt_lines, given="verdicts", shows="printed", needs="verdicts"),
     Step(
@@ -398,7 +380,7 @@ STEPS: Final[tuple[Step, ...]] = (
         text="## What the estimates were read off",
     ),
     Step(
-        call=survey_scores,
+        call=rate_tables.survey_scores,
         given="files.survey",
         makes="scores",
         shows="printed",
@@ -516,9 +498,9 @@ def audit(
         paths={},
         pauses=known["pauses"],
         plan=known["plan"],
-        looked=earlier_looks(out, settings, known["verdicts"]),
+        looked=next_steps.earlier_looks(out, settings, known["verdicts"]),
         fix=joined.fix,
-        candidates=perhaps_events(joined.panel, joined.events),
+        candidates=next_steps.perhaps_events(joined.panel, joined.events),
     )
     if out is None:
         return found

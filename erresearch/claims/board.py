@@ -353,11 +353,8 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
             reasons[name] = str(error), error.code
     family = [name for name in found if not simulated[name]]
     if len(family) > LARGEST_FAMILY:
-        raise DataError(
-            f"{claim.id} would be judged on {len(family)} real data sets at once",
-            allowed=f"at most {LARGEST_FAMILY}",
-            fix="name fewer beforehand, or pool them",
-        )
+        wrong = f"{claim.id} would be judged on {len(family)} real data sets at once"
+        raise DataError(wrong, allowed=f"at most {LARGEST_FAMILY}", fix="name fewer beforehand, or pool them")
     verdicts = _stepwise(claim, {name: found[name] for name in family}, data, level)
     for name, (reason, code) in reasons.items():
         verdicts[name] = not_judged(claim, dataset=name, reason=reason, code=code, simulated=simulated[name])
@@ -407,13 +404,7 @@ def without_others_cases(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
 
 
 #: Heads of the table of real rows, and the figure that stands under each.
-_BESIDE: Final = {
-    "naive r": NAIVE,
-    "same period": SAME,
-    "lead": LEAD,
-    "reverse": REVERSE,
-    "out of sample": UNSEEN,
-}
+_BESIDE = {"naive r": NAIVE, "same period": SAME, "lead": LEAD, "reverse": REVERSE, "out of sample": UNSEEN}
 _BESIDE_AS: Final[Mapping[str, Callable[[float], str]]] = {
     NAIVE: lambda r: plain(r, ".2f"),
     UNSEEN: lambda share: f"{plain(100 * share, '.2f')} %",

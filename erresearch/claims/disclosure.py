@@ -229,11 +229,8 @@ def merge_small(moments: Moments, *, least: int = LEAST_ROWS) -> Moments:
     (['(2 accounts merged)', 'a'], True)
     """
     if moments.cells is not None:
-        raise DataError(
-            "moments with periods cannot be merged",
-            got=f"period={moments.period!r}",
-            fix="make them without `period`",
-        )
+        wrong, got = "moments with periods cannot be merged", f"period={moments.period!r}"
+        raise DataError(wrong, got=got, fix="make them without `period`")
     small = moments.count < least
     if not small.any():
         return moments

@@ -430,11 +430,8 @@ def verify_pack(name: str, pack: Pack | None = None) -> str:
     every = sorted({*pack.entries, *made.entries})
     wrong = [f"{claim}: {how}" for claim in every if (how := _differs(pack, made, claim))]
     if wrong:
-        raise EngineError(
-            f"the evidence pack of {name!r} is not what its rows give",
-            got="; ".join(wrong),
-            fix="make it again with data/make_evidence.py",
-        )
+        said = f"the evidence pack of {name!r} is not what its rows give"
+        raise EngineError(said, got="; ".join(wrong), fix="make it again with data/make_evidence.py")
     same = "the same file" if dict(pack.sources) == dict(made.sources) else "a copy saved anew"
     return f"{name}: evidence on {Count(len(made.entries)):claim} computed again from {same}, all digits as in the pack."
 

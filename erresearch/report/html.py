@@ -21,18 +21,10 @@ from markupsafe import Markup
 from erresearch.datasets.entries import short_names
 from erresearch.errors import DataError, ErresearchWarning
 from erresearch.io.files import atomic_write, resource
+from erresearch.report import sentences
 from erresearch.report.figures.challenges import CalibrationCell
 from erresearch.report.figures.style import INK, MUTED, RULE, SYMBOLS, WORD_COLOURS, amount, span
-from erresearch.report.sentences import (
-    answer as told_by,
-    estimate_sentence,
-    flip_sentence,
-    footing,
-    headline,
-    readable,
-    sentence,
-    short_name,
-)
+from erresearch.report.sentences import readable, sentence
 from erresearch.results import Decay, Fit, Precedence, Verdict, plain, rounded
 
 if TYPE_CHECKING:
@@ -143,9 +135,9 @@ def write_report(
         script=Markup(script),  # noqa: S704 - the package's own file
         script_hash=f"sha256-{digest}",
         question=question,
-        answer=tuple(answer) or told_by(verdicts, claims, names),
+        answer=tuple(answer) or sentences.answer(verdicts, claims, names),
         ladder=ladder_of(cards, verdicts),
-        footing=footing(verdicts),
+        footing=sentences.footing(verdicts),
         alone=only_simulated(verdicts),
         cards=cards,
         further={name: made for name, made in pictures.items() if name not in known},
@@ -179,7 +171,7 @@ def template(name: str) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    said = (amount, span, estimate_sentence, flip_sentence, sentence, numbers_of)
+    said = (amount, span, sentences.estimate_sentence, sentences.flip_sentence, sentence, numbers_of)
     environment.globals.update({each.__name__: each for each in said}, symbols=SYMBOLS)
     return environment.get_template(name)
 
@@ -431,11 +423,11 @@ def arrange_cards(
             Card(
                 anchor=f"claim-{number}",
                 claim=claim,
-                short=short_name(claim),
+                short=sentences.short_name(claim),
                 estimand=tuple((str(part), str(text)) for part, text in estimand.items() if text),
                 says=_SAYS.get(direction, ""),
                 minimum=str(getattr(claim, "minimum", "")),
-                headline=headline(real, names),
+                headline=sentences.headline(real, names),
                 delta=rounded(delta) if math.isfinite(delta) else "",
                 check=_check(claim),
                 axis=axis,

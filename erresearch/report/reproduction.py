@@ -15,18 +15,11 @@ from markupsafe import Markup
 from erresearch.errors import Count, own_warnings
 from erresearch.io.files import atomic_write, csv_text, resource
 from erresearch.io.outputs import output_folder
+from erresearch.report import run_record
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
 from erresearch.report.html import page_parts, template
-from erresearch.report.run_record import (
-    COLUMNS,
-    NotebookRun,
-    manifest_text,
-    notebook_paths,
-    notebooks_running,
-    provenance,
-    verdict_rows,
-)
+from erresearch.report.run_record import NotebookRun
 from erresearch.results import Curve, Interval, Verdict
 
 if TYPE_CHECKING:
@@ -123,23 +116,23 @@ def reproduce(
     from erresearch.report import write_report
     from erresearch.report.calibration import promises
 
-    paths = notebook_paths(resource("notebooks")) if notebooks else ()
+    paths = run_record.notebook_paths(resource("notebooks")) if notebooks else ()
     read = (cell for path in paths for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
     cells = sum(cell["cell_type"] == "code" and bool("".join(cell["source"]).strip()) for cell in read)
     with output_folder(out) as folder:
         with (
             own_warnings() as cautions,
             progress_line(cells + 1, label="notebooks and claims", show=progress) as step,
-            notebooks_running(paths, folder / "notebooks", jobs=jobs, on_cell=step) as wait,
+            run_record.notebooks_running(paths, folder / "notebooks", jobs=jobs, on_cell=step) as wait,
         ):
             claims, data = read_claims(), embedded()
             verdicts = without_others_cases(examine(claims, data, level=level))
             pictures = _pictures(claims, data, verdicts)
             step("claims")
             runs = wait()
-        made = provenance(data, verdicts=verdicts, notebooks=runs)
+        made = run_record.provenance(data, verdicts=verdicts, notebooks=runs)
         accounts = {name: getattr(table, "attrs", {}).get("erresearch", {}) for name, table in data.items()}
-        atomic_write(folder / "verdicts.csv", csv_text(COLUMNS, verdict_rows(verdicts)))
+        atomic_write(folder / "verdicts.csv", csv_text(run_record.COLUMNS, run_record.verdict_rows(verdicts)))
         write_report(
             verdicts,
             out=folder / "report.html",
@@ -150,7 +143,7 @@ def reproduce(
             figures={**pictures, "try": _living()},
             calibration=promises(),
         )
-        atomic_write(folder / "manifest.json", manifest_text(made))
+        atomic_write(folder / "manifest.json", run_record.manifest_text(made))
     out = Path(out)
     return Reproduction(
         verdicts=verdicts,

@@ -72,13 +72,11 @@ def verdict_rows(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:
     >>> verdict_rows([Verdict("C01", "movies", "not judged", reason="no panel")])[0][:3]
     ('C01', 'movies', 'not judged')
     """
-    return [
-        (
-            *(_held(verdict, place) for place in _FIELDS.values()),
-            "; ".join(doubt.name for doubt in verdict.doubts if doubt.raised),
-        )
-        for verdict in sorted(verdicts, key=lambda v: (v.claim, v.dataset))
-    ]
+    rows = []
+    for verdict in sorted(verdicts, key=lambda v: (v.claim, v.dataset)):
+        raised = "; ".join(doubt.name for doubt in verdict.doubts if doubt.raised)
+        rows.append((*(_held(verdict, place) for place in _FIELDS.values()), raised))
+    return rows
 
 
 def _held(value: object, place: str) -> object:
@@ -91,11 +89,8 @@ def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]
     try:
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"the table of verdicts {str(path)!r} cannot be read",
-            got=said_by(error),
-            fix="name a verdicts.csv",
-        ) from error
+        wrong = f"the table of verdicts {str(path)!r} cannot be read"
+        raise DataError(wrong, got=said_by(error), fix="name a verdicts.csv") from error
     columns = list(lines[0]) if lines else []
     if not {"claim", "dataset"} <= set(columns):
         raise DataError(

@@ -325,11 +325,9 @@ class Precedence(Headed):
 
     def __str__(self) -> str:
         """Both directions and the placebo."""
-        return (
-            f"{self.x} before {self.y}: {plain(self.forward.value)}; "
-            f"{self.y} before {self.x}: {plain(self.reverse.value)}; "
-            f"lead of {self.x} (placebo): {plain(self.lead.value)}"
-        )
+        forward, reverse, lead = (plain(one.value) for one in (self.forward, self.reverse, self.lead))
+        both = f"{self.x} before {self.y}: {forward}; {self.y} before {self.x}: {reverse}"
+        return f"{both}; lead of {self.x} (placebo): {lead}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)

@@ -170,15 +170,10 @@ def precedence(found: Precedence, *, ax: Axes | None = None) -> Axes:
         steps.setdefault(0, found.contemporaneous)
     end = max(steps) + 1.5
     names = found.rungs or ("",) * len(steps)
-    rungs: list[tuple[float, Estimate, str, str]] = [
-        (
-            lag,
-            estimate,
-            lead if lag < 0 else own,
-            name or (f"{-lag} after\n(placebo)" if lag < 0 else f"{lag} before" if lag else "same period"),
-        )
-        for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True)
-    ]
+    rungs: list[tuple[float, Estimate, str, str]] = []
+    for (lag, estimate), name in zip(sorted(steps.items()), names, strict=True):
+        when = f"{-lag} after\n(placebo)" if lag < 0 else f"{lag} before" if lag else "same period"
+        rungs.append((lag, estimate, lead if lag < 0 else own, name or when))
     if found.reverse is not found.lead:
         rungs.append((end, found.reverse, WORD_COLOURS["association only"], "the reverse,\n1 before"))
     low, high = scale_of([estimate for _, estimate, _, _ in rungs], beside=[0.0])
