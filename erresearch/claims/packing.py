@@ -21,7 +21,7 @@ import numpy as np
 from erresearch.claims.decision_rule import Evidence
 from erresearch.claims.disclosure import LEAST_ROWS, check_disclosure, strata
 from erresearch.claims.procedures import PROCEDURES, look_beside
-from erresearch.claims.procedures.longitudinal import list_scores, panel_scores
+from erresearch.claims.procedures.longitudinal import list_scores, panel_scores, scores_of
 from erresearch.claims.procedures.people import group_moments, threshold_moments
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, declaration, names_to_pack, read_claims
 from erresearch.claims.variables import Rowless, Variables, cast_roles
@@ -32,9 +32,8 @@ from erresearch.engine.stored import is_count, pack_text, read_archive, write_ar
 from erresearch.errors import Count, DataError, EngineError, ErresearchError, ErresearchWarning
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
-from erresearch.relate.fitted_models import Fitted
 from erresearch.relate.inference import Scores
-from erresearch.results import Affine, Estimate, Fit, Interval, IntervalTable, StudentT
+from erresearch.results import Affine, Estimate, Interval, IntervalTable, StudentT
 from erresearch.worlds import CASES, WORLDS, simulate_panel
 
 _FORMAT: Final = 2
@@ -382,10 +381,7 @@ def _strata_scores(claim: Claim, cast: Variables[Any]) -> Scores:
             fix="use fewer strata",
         )
     again = replace(cast, data=labelled, strata=_STRATUM)
-    fit = PROCEDURES[claim.procedure](again).result
-    assert isinstance(fit, Fit)
-    assert isinstance(fit.model, Fitted)
-    return fit.model.model
+    return scores_of(PROCEDURES[claim.procedure](again).result)
 
 
 def shipped() -> dict[str, Pack]:

@@ -141,8 +141,8 @@ class Variables(Generic[Arguments_co]):
             "standardise": "{} (sd)",
             "log_standardise": "log {} (sd)",
         }
-        found = [pattern for option, pattern in made.items() if role in getattr(self.options, option)]
-        return (found[0] if found else "{}").replace("{}", self.roles[role])
+        found = (pattern for option, pattern in made.items() if role in getattr(self.options, option))
+        return next(found, "{}").replace("{}", self.roles[role])
 
 
 def amount(column: str) -> nw.Expr:
@@ -173,13 +173,14 @@ def cast_roles(
         present = column_names(data)
     for role, wanted in asked.items():
         names = _understood(role, wanted)
-        own = [said.columns[name] for name in names if name in said.columns]
+        own = (said.columns[name] for name in names if name in said.columns)
         found = next((name for name in (*own, *names) if name in present), None)
-        if found is None and not (isinstance(data, Moments) and data.by in names):
-            if role not in claim.optional:
-                absent[role] = names
-        else:
-            roles[role] = found if found is not None else str(data.by)
+        if found is None and isinstance(data, Moments) and data.by in names:
+            found = data.by
+        if found is not None:
+            roles[role] = found
+        elif role not in claim.optional:
+            absent[role] = names
     if absent:
         named = ", ".join(f"{role} ({' or '.join(columns)})" for role, columns in absent.items())
         least = f"least data for this claim: {claim.minimum or 'these columns'}"
@@ -196,9 +197,8 @@ def cast_roles(
     options = replace(options, **{name: said.options[name] for name in known})
     note = claim.about(dataset)
     data = _last(data, note.last, roles) if note.last and not isinstance(data, (Moments, Rowless)) else data
-    return _with_events(
-        Variables(data, roles, options, level, claim.direction, said, note.events, completed=completed)
-    )
+    cast = Variables(data, roles, options, level, claim.direction, said, note.events, completed=completed)
+    return _with_events(cast)
 
 
 def _where_it_may_be(data: Any, role: str, name: str) -> str:

@@ -438,11 +438,12 @@ def notebooks_running(
             stopped.set()
             for each in runs:
                 each.cancel()
-            while wait(runs, timeout=_LOOK).not_done:
+            while not all(each.done() for each in runs):
                 for client in clients:
                     process = getattr(getattr(client.km, "provisioner", None), "process", None)
                     if process is not None:
                         process.kill()
+                wait(runs, timeout=_LOOK)
 
 
 def _load(path: Path) -> Any:

@@ -492,9 +492,7 @@ def panel_scores(cast: Variables[LongRunOptions], *, salt: str) -> Scores | None
     if moments.accounts < _SEVERAL_STRATA or cast.events:
         return None
     outcome, *on = (panel.label(*pair) for pair in [(1, 0), *(pair for pair in pairs if pair != (1, 0))])
-    fit = regress(moments, outcome, on=on, effects=_EFFECTS, cov="CRV1")
-    assert isinstance(fit.model, Fitted)
-    model = fit.model.model
+    model = scores_of(regress(moments, outcome, on=on, effects=_EFFECTS, cov="CRV1"))
     labels = strata(model.clusters, salt=salt)
     inside = (labels == np.unique(labels)[:, None]).astype(float)
     sums = inside @ model.scores, np.tensordot(inside, model.hessians, axes=1)
@@ -509,6 +507,11 @@ def list_scores(cast: Variables[DecayOptions], *, salt: str) -> Scores | None:
     if len(table) < _SEVERAL_STRATA or "by" in cast.roles:
         return None
     labelled = table.assign(stratum=strata(len(table), salt=salt))
-    fit = poisson(labelled, names[0], on=[log(names[1])], by="stratum", effects=(), cov="CRV1")
+    return scores_of(poisson(labelled, names[0], on=[log(names[1])], by="stratum", effects=(), cov="CRV1"))
+
+
+def scores_of(fit: object) -> Scores:
+    """Scores and Hessians that a fit was made from."""
+    assert isinstance(fit, Fit)
     assert isinstance(fit.model, Fitted)
     return fit.model.model
