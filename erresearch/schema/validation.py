@@ -7,8 +7,8 @@ holds the rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
@@ -22,176 +22,100 @@ _EXACT = 2.0**53
 _MARK, _SEPARATOR = "\x1f", "\x1f|"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
-    """One thing that may be wrong with a column.
-
-    Parameters
-    ----------
-    name : str
-        Short name, unique within a column.
-    bad : callable
-        Takes a column and gives where it is wrong.
-    wrong, rows, fix : str
-        The rule that was broken, what the rows are, what to do.
-    fatal : bool
-        Whether the table is refused.
-    """
-
-    name: str
-    bad: Callable[[Any], Any]
-    wrong: str
-    rows: str
-    fix: str
-    fatal: bool = True
-
-
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """How often a test failed and where first."""
+class Test:
+    """One thing that may be wrong with a column, and how often and where first it was found."""
 
     column: str
-    test: Test
-    count: int
-    place: str
+    code: str
+    wrong: str  # the rule that was broken
+    rows: str  # what the rows are
+    fix: str
+    fatal: bool = True  # whether the table is refused
+    count: int = 0
+    place: str = ""
 
     def sentence(self, rows: int) -> tuple[str, str]:
         """What was wrong, and what arrived."""
         first = f" ({self.place})" if self.place else ""
         verb = "row is" if rows == 1 else "rows is" if self.count == 1 else "rows are"
-        return self.test.wrong, f"{self.count:,} of {rows:,} {verb} {self.test.rows}{first}"
+        return self.wrong, f"{self.count:,} of {rows:,} {verb} {self.rows}{first}"
 
 
-def _counted(column: Column, dtype: Any) -> bool:
-    """Numbers have a size to test; so has a flag that came as 1 and 0."""
-    return column.dtype == "number" or (column.dtype == "flag" and dtype.is_numeric())
-
-
-def _tests(column: Column, dtype: Any, divides: bool) -> Iterator[Test]:
-    name, rule = f"`{column.name}`", column.rule
+def _tests(column: Column, dtype: Any, divides: bool, value: Any) -> Iterator[tuple[Test, Any]]:
+    """What may be wrong with a column of a type, each with the rows where it is, as an expression of its `value`."""
+    of, name, rule = column.name, f"`{column.name}`", column.rule
     if column.dtype == "text" and dtype.is_float():
-        yield Test(
-            name="float id",
-            bad=lambda c: (c >= _EXACT) | (c <= -_EXACT),
-            wrong=f"{name} must be text: it was read as a floating number",
-            rows="too large to be told apart",
-            fix="read the column as text (dtype=str), long ids lose their last digits as numbers",
+        wrong = f"{name} must be text: it was read as a floating number"
+        way = "read the column as text (dtype=str), long ids lose their last digits as numbers"
+        yield (
+            Test(of, "float id", wrong, "too large to be told apart", way),
+            (value >= _EXACT) | (value <= -_EXACT),
         )
-    if not _counted(column, dtype):
+    # numbers have a size to test; so has a flag that came as 1 and 0
+    if column.dtype != "number" and not (column.dtype == "flag" and dtype.is_numeric()):
         return
-    yield Test(
-        name="infinite",
-        bad=lambda c: (c == math.inf) | (c == -math.inf),
-        wrong=f"{name} must be finite",
-        rows="infinite",
-        fix="look for a division by 0 where the column was made",
-    )
-    wrong, mend = f"{name} must be {rule.text}", "correct these rows or leave them out, and say so"
-    low, high = rule.low, rule.high
-    if math.isfinite(low):
-        said = "negative" if low == 0 else f"below {low:g}"
-        yield Test(name="low", bad=lambda c: (c < low) & (c > -math.inf), wrong=wrong, rows=said, fix=mend)
-    if math.isfinite(high):
-        said = f"above {high:g}"
-        yield Test(name="high", bad=lambda c: (c > high) & (c < math.inf), wrong=wrong, rows=said, fix=mend)
+    way = "look for a division by 0 where the column was made"
+    infinite = (value == math.inf) | (value == -math.inf)
+    yield Test(of, "infinite", f"{name} must be finite", "infinite", way), infinite
+    wrong, way = f"{name} must be {rule.text}", "correct these rows or leave them out, and say so"
+    if math.isfinite(rule.low):
+        said = "negative" if rule.low == 0 else f"below {rule.low:g}"
+        yield Test(of, "low", wrong, said, way), (value < rule.low) & (value > -math.inf)
+    if math.isfinite(rule.high):
+        above = (value > rule.high) & (value < math.inf)
+        yield Test(of, "high", wrong, f"above {rule.high:g}", way), above
     if rule.divides or divides:
         wrong = f"{name} must be positive where it divides"
         way = 'drop them, pass zero="drop" where a rate is asked for, or divide by another column'
-        yield Test(name="zero", bad=lambda c: c == 0, wrong=wrong, rows="0", fix=way, fatal=divides)
-
-
-def _pair_test(small: str, large: str) -> Test:
-    return Test(
-        name="order",
-        bad=lambda c: c,
-        wrong=f"`{small}` should not exceed `{large}`",
-        rows="the other way round",
-        fix="check which column is which, and that both were exported on one day",
-        fatal=False,
-    )
-
-
-def _key_test(key: Sequence[str]) -> Test:
-    return Test(
-        name="duplicate",
-        bad=lambda c: c,
-        wrong=f"no two rows may share {', '.join(f'`{name}`' for name in key)}",
-        rows="a repetition of an earlier one",
-        fix="drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post",
-    )
+        yield Test(of, "zero", wrong, "0", way, fatal=divides), value == 0
 
 
 def measure(
     frame: Any, table: TableSchema, schema: Mapping[str, Any], divides: Container[str]
-) -> tuple[int, dict[str, int], list[Counted]]:
-    """Count everything in one aggregation; a second one names a first place only where something failed.
+) -> tuple[int, dict[str, int], list[Test]]:
+    """Rows, missing values by column, and what failed, each with its first place.
 
-    Parameters
-    ----------
-    frame : narwhals.DataFrame or narwhals.LazyFrame
-        The rows.
-    table : TableSchema
-        What they are checked against.
-    schema : mapping of str to dtype
-        Their columns.
-    divides : container of str
-        Columns that will stand under a fraction.
-
-    Returns
-    -------
-    rows : int
-    missing : dict of str to int
-        By column.
-    found : list of Counted
-        What failed, each with its first place.
+    Everything is counted in one aggregation; a second one names a first place only where something failed.
     """
     there = {column.name: column for column in table.declared if column.name in schema}
-    tests = {name: [*_tests(column, schema[name], name in divides)] for name, column in there.items()}
-    pairs = [pair for pair in table.at_most if set(pair) <= there.keys()]
+    held = {name: nw.col(f"c{i}") for i, name in enumerate(there)}
+    tests = {name: [*_tests(each, schema[name], name in divides, held[name])] for name, each in there.items()}
     # a key is looked at where the columns that it cannot do without are there
     whole = set(table.required) & set(table.key) <= there.keys()
     key = [name for name in table.key if whole and name in there]
     optional = set(table.key) - set(table.required)
-    names = dict.fromkeys([*tests, *(name for pair in pairs for name in pair), *key])
-    frame = _in_polars(frame, list(names))
-    if names:
+    frame = _in_polars(frame, list(there))
+    if there:
         # worked out once, under names of their own: every test asks for them again, and expressions are what small
         # tables cost
-        held = {name: f"c{i}" for i, name in enumerate(names)}
-        values = {held[name]: _values(name) if tests.get(name) else nw.col(name) for name in names}
+        values = {f"c{i}": _values(name) if tests[name] else nw.col(name) for i, name in enumerate(there)}
         keys = [_key_part(name, missing="" if name in optional else None) for name in key]
         frame = frame.select(**values, **({"key": nw.concat_str(keys, separator=_SEPARATOR)} if keys else {}))
-    wanted: dict[str, Any] = {"rows": nw.len()}
-    bad: dict[str, tuple[str, Test, Any]] = {}
-    for name, own in tests.items():
-        column = nw.col(held[name])
-        wanted[f"missing {name}"] = _count(column.is_null())
-        for test in own:
-            bad[f"{test.name} {name}"] = (name, test, test.bad(column))
-    for small, large in pairs:
-        exceeds = nw.col(held[small]) > nw.col(held[large])
-        bad[f"order {small} {large}"] = (small, _pair_test(small, large), exceeds)
+    bad = [one for own in tests.values() for one in own]
+    for small, large in (pair for pair in table.at_most if set(pair) <= there.keys()):
+        wrong = f"`{small}` should not exceed `{large}`"
+        way = "check which column is which, and that both were exported on one day"
+        swapped = Test(small, "order", wrong, "the other way round", way, fatal=False)
+        bad.append((swapped, held[small] > held[large]))
     joined = nw.col("key")
+    wanted = [nw.len(), *(_count(value.is_null()) for value in held.values()), *(_count(at) for _, at in bad)]
+    wanted += [joined.n_unique(), _count(joined.is_null())] if key else []
+    row = frame.select(**{f"n{i}": one for i, one in enumerate(wanted)}).lazy().collect()
+    rows, *counts = (int(row[f"n{i}"][0] or 0) for i in range(len(wanted)))
+    of_tests = zip(bad, counts[len(there) :], strict=False)
+    found = [replace(test, count=n, place=_first(frame, at)) for (test, at), n in of_tests if n]
     if key:
-        wanted["keys"], wanted["no key"] = joined.n_unique(), _count(joined.is_null())
-    wanted |= {key: _count(where) for key, (_, _, where) in bad.items()}
-    labels = {f"n{i}": key for i, key in enumerate(wanted)}
-    row = _collect(frame.select(**{label: wanted[key] for label, key in labels.items()}))
-    counts = {key: int(row[label][0] or 0) for label, key in labels.items()}
-    found = [
-        Counted(name, test, counts[key], _first(frame, where))
-        for key, (name, test, where) in bad.items()
-        if counts[key]
-    ]
-    if key:
+        different, unnamed = counts[-2:]
         # a missing key is one more distinct value to the engine, but names nothing
-        distinct = counts["keys"] - (counts["no key"] > 0)
-        repeated = counts["rows"] - counts["no key"] - distinct
+        repeated = rows - unnamed - (different - (unnamed > 0))
         if repeated > 0:
             place = _first(frame, ~joined.is_first_distinct() & ~joined.is_null())
-            found.append(Counted(key[-1], _key_test(key), repeated, place))
-    missing = {name: counts[f"missing {name}"] for name in tests}
-    return counts["rows"], missing, found
+            wrong = f"no two rows may share {', '.join(f'`{name}`' for name in key)}"
+            way = "drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post"
+            said = "a repetition of an earlier one"
+            found.append(Test(key[-1], "duplicate", wrong, said, way, count=repeated, place=place))
+    return rows, dict(zip(there, counts, strict=False)), found
 
 
 def _in_polars(frame: Any, names: list[str]) -> Any:
@@ -221,10 +145,6 @@ def _values(name: str) -> Any:
 def _count(condition: Any) -> Any:
     # half the nodes of when/then/otherwise: building expressions is what small tables cost
     return condition.cast(nw.Int64()).sum()
-
-
-def _collect(frame: Any) -> Any:
-    return frame.collect() if isinstance(frame, nw.LazyFrame) else frame
 
 
 def _first(frame: Any, where: Any) -> str:
@@ -293,9 +213,7 @@ class Validated(Generic[FrameT]):
         return "\n".join([*lines, *(notice.text for notice in self.notices)])
 
 
-def validate(
-    frame: FrameT, table: TableSchema, *, divides: Iterable[str] = (), strict: bool = False
-) -> Validated[FrameT]:
+def validate(frame: FrameT, table: TableSchema, *, divides: Iterable[str] = ()) -> Validated[FrameT]:
     """Check a table against its declaration, once, at the door.
 
     Parameters
@@ -306,8 +224,6 @@ def validate(
         :data:`POSTS`, :data:`OUTCOMES`, :data:`PEOPLE`, :data:`SURVEY` or one of your own.
     divides : iterable of str
         Columns that will stand under a fraction: a 0 in them is then an error, not a notice.
-    strict : bool
-        Make every notice an error.
 
     Returns
     -------
@@ -355,7 +271,7 @@ def validate(
         raise DataError(
             f"the {table.name} table has no rows", fix="check the filter or the file that it came from"
         )
-    fatal = [one for one in found if one.test.fatal or strict]
+    fatal = [one for one in found if one.fatal]
     if fatal:
         raise _error(fatal, rows)
     return Validated(
@@ -438,9 +354,9 @@ def _strangers(values: list[Any], kind: Kind) -> list[int]:
     ]
 
 
-def _error(found: list[Counted], rows: int) -> DataError:
+def _error(found: list[Test], rows: int) -> DataError:
     """One error for all that is wrong: the first in full, the others in a clause each."""
     wrong, got = found[0].sentence(rows)
     others = "; ".join(": ".join(one.sentence(rows)) for one in found[1:])
     also = f". Also: {others}" if others else ""
-    return DataError(wrong, got=f"{got}{also}", fix=found[0].test.fix)
+    return DataError(wrong, got=f"{got}{also}", fix=found[0].fix)

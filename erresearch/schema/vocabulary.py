@@ -76,15 +76,8 @@ PERIODS: Final[Mapping[Freq, Period]] = MappingProxyType(
 )
 FREQS: Final[tuple[Freq, ...]] = tuple(PERIODS)
 #: Days from a Monday.
-WEEKDAYS: Final[Mapping[str, int]] = MappingProxyType(
-    dict(
-        zip(
-            ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
-            range(7),
-            strict=True,
-        )
-    )
-)
+_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS: Final[Mapping[str, int]] = MappingProxyType({name: day for day, name in enumerate(_NAMES)})
 
 Word = Literal[
     "supported", "contradicted", "practically nil", "inconclusive", "association only", "not judged"
