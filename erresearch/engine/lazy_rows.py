@@ -214,23 +214,20 @@ def aggregated(
     return rows.group_by(*keys).agg(*expressions) if keys else rows.select(*expressions)
 
 
-def conditions(source: LazyRows, column: Callable[[str], Any] = nw.col) -> list[tuple[str, Any]]:
-    """What makes a row complete, each with the words for its absence, in the order in which a first lack is counted.
-
-    `column` gives a column by name: as an expression, or of rows that were brought here.
-    """
-    found: list[tuple[str, Any]] = []
+def conditions(source: LazyRows) -> list[tuple[str, nw.Expr]]:
+    """What makes a row complete, each with the words for its absence, in the order in which a first lack is counted."""
+    found: list[tuple[str, nw.Expr]] = []
     schema = source.frame.collect_schema()
     for name, words in ((source.account, "account missing"), (source.period, "period missing")):
         if name is not None:
-            there = ~column(name).is_null()
-            found.append((words, there & ~column(name).is_nan() if schema[name].is_float() else there))
+            there = ~nw.col(name).is_null()
+            found.append((words, there & ~nw.col(name).is_nan() if schema[name].is_float() else there))
     if source.weight is not None:
-        weight = column(source.weight)
+        weight = nw.col(source.weight)
         found += [("weight not finite", _finite(weight)), ("weight negative", weight >= 0)]
         found.append(("weight zero", weight > 0))
     pairs = zip(source.columns, source.names, strict=True)
-    return found + [(f"not finite: {asked}", _finite(column(name))) for asked, name in pairs]
+    return found + [(f"not finite: {column}", _finite(nw.col(name))) for column, name in pairs]
 
 
 def lacks(source: LazyRows) -> dict[str, int]:
@@ -260,7 +257,7 @@ def refuse_negative(counts: Mapping[str, int], rows: int) -> dict[str, int]:
     return {words: count for words, count in counts.items() if count}
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: nw.Expr) -> nw.Expr:
     # only some engines take NaN for null: both are asked for
     return ~value.is_null() & value.is_finite()
 
