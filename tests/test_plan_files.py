@@ -10,7 +10,6 @@ import pytest
 
 import erresearch as er
 from erresearch.errors import ErresearchError
-from erresearch.experiments import PauseDesign
 
 NAMES = ("plan.toml", "schedule.csv", "history.csv")
 VALUES = (
@@ -41,8 +40,8 @@ def folder(tmp_path_factory):
             "posts": 3,
         }
     )
-    design = PauseDesign(kind="time", every="W", block=1, groups=6, lags=(1, 1), carried=True)
-    plan = er.wager(er.plan_experiment(rows, design=design), "x", forecast=0.1, date="2024-12-01")
+    plan = er.plan_experiment(rows, block=1, lags=(1, 1), weeks=12)
+    plan = er.wager(plan, "x", forecast=0.1, date="2024-12-01")
     made = tmp_path_factory.mktemp("plans") / "plan"
     er.write_plan(plan, made)
     return made

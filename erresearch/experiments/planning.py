@@ -65,7 +65,7 @@ def plan_experiment(
     *,
     outcome: str = "revenue",
     entity: str | None = None,
-    design: Literal["auto", "time", "shops"] | PauseDesign = "auto",
+    design: Literal["auto", "time", "shops"] = "auto",
     block: int | Blocks | None = None,
     lags: tuple[int, int] | None = None,
     weeks: int | None = None,
@@ -87,10 +87,9 @@ def plan_experiment(
         What posting should move.
     entity : str, optional
         The one shop to plan for.
-    design : {"auto", "time", "shops"} or PauseDesign
+    design : {"auto", "time", "shops"}
         "time" pauses in blocks of time, "shops" pauses one shop of each of six or more pairs; "auto" takes, where there
-        are twelve shops, the one that finds the smaller effect in the same weeks, else time. A :class:`PauseDesign` is
-        taken as it is.
+        are twelve shops, the one that finds the smaller effect in the same weeks, else time.
     block : int or Blocks, optional
         Periods in a block; :class:`Blocks` also says how many make a group and how many periods at their start do not
         count (wash-out). By default, pairs without a wash-out, of the length that finds the smallest effect.
@@ -168,7 +167,7 @@ class _Asked:
 
     outcome: str = "revenue"
     entity: str | None = None
-    design: str | PauseDesign = "auto"
+    design: str = "auto"
     blocks: Blocks = field(default_factory=Blocks)
     lags: tuple[int, int] | None = None
     weeks: int | None = None
@@ -186,20 +185,18 @@ def _planned(history: Any, asked: _Asked, *, quick: bool = False) -> PausePlan:
             "`cost` must not be negative", got=repr(asked.cost), fix="say what posting costs in a week"
         )
     shops = read_series(history, outcome=asked.outcome, entity=asked.entity)
-    known = asked.design if isinstance(asked.design, PauseDesign) else None
-    layout = Blocks(known.block, known.size, known.washout) if known else asked.blocks
-    _check_calendar(shops, known, weeks)
+    _check_calendar(shops, weeks)
     reasons: list[str] = []
-    kind = known.kind if known else _kind(asked, shops, reasons)
+    layout, kind = asked.blocks, _kind(asked, shops, reasons)
     shops = matched(shops) if kind == "shops" else shops
     noises = noises_of(shops, in_pairs=kind == "shops")
-    window = known.lags if known else asked.lags or _window(shops, reasons)
+    window = asked.lags or _window(shops, reasons)
 
     def foresee(tried: PauseDesign) -> Power:
         return foreseen(tried, noises, delta, seed_of(shops, tried), quick=quick)
 
     blocks: tuple[tuple[int, float], ...] = ()
-    if known is None and kind == "time":
+    if kind == "time":
         blocks = tuple(
             (length, foresee(tried).detectable)
             for length in _lengths(shops, weeks, layout)
@@ -209,17 +206,12 @@ def _planned(history: Any, asked: _Asked, *, quick: bool = False) -> PausePlan:
             least = min(effect for _, effect in blocks)
             layout = replace(layout, length=next(n for n, effect in blocks if effect <= NEARLY * least))
             reasons.append(_why_block(layout, blocks, shops, weeks or 52))
-    own = math.ceil(known.length * DAYS[known.every] / 7) if known else weeks
 
     def shaped(length: int) -> PauseDesign:
-        if known is None or length != own:
-            made = _designed(kind, shops, layout, window, length)
-            return made if known is None else replace(made, carried=known.carried)
-        check_draws(known, len(shops))
-        return known
+        return _designed(kind, shops, layout, window, length)
 
-    rows, chosen = _choose_length(shaped, own, foresee, _groups(layout, shops))
-    if known is None and weeks is None and chosen.groups != rows[-1].groups:
+    rows, chosen = _choose_length(shaped, weeks, foresee, _groups(layout, shops))
+    if weeks is None and chosen.groups != rows[-1].groups:
         reasons.append("Shorter plans would miss the smallest effect of interest more than once in five.")
     complete = shaped(chosen.weeks)
     schedule = _schedule(complete, shops, asked.start)
@@ -277,18 +269,12 @@ def _kind(asked: _Asked, shops: Shops, reasons: list[str]) -> Kind:
     return min(tried, key=lambda kind: tried[kind])
 
 
-def _check_calendar(shops: Shops, known: PauseDesign | None, weeks: int | None) -> None:
+def _check_calendar(shops: Shops, weeks: int | None) -> None:
     if len({(shop.every, str(shop.dates[-1])) for shop in shops}) > 1:
         raise DesignError(
             "the shops' histories end on different days or have different periods",
             got=", ".join(sorted({str(shop.dates[-1]) for shop in shops})[:3]),
             fix="cut them to one last day, or name one shop with entity= (--entity)",
-        )
-    if known is not None and known.every != shops[0].every:
-        raise DesignError(
-            "the design and the history have different periods",
-            got=f"{known.every} and {shops[0].every}",
-            fix="build the panel with the design's freq (--freq)",
         )
     if weeks is not None and not (isinstance(weeks, int) and 4 <= weeks <= 260):
         raise DesignError("`weeks` is no length of a plan", got=repr(weeks), allowed="4 to 260")
