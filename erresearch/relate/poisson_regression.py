@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -481,9 +482,7 @@ def climb(
     gram = centred(moments, within=within)[:-1, :-1]
     spread = np.sqrt(np.maximum(np.diag(gram), 0.0) / moments.weight.sum())
 
-    def at(beta: np.ndarray) -> State:
-        return _state(moments, totals, beta, within=within)
-
+    at = partial(_state, moments, totals, within=within)
     told = within and moments.source is not None and moments.source.groups
     first = at(start) if start.any() or told else _at_zero(moments, totals, within=within)
     return ascend(at, first, spread, nudge=_nudged, negligible=negligible)

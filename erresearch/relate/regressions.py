@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
@@ -372,9 +373,7 @@ def logit(
     start = np.zeros(count)
     start[0] = math.log(share / (1 - share))
 
-    def at(beta: np.ndarray) -> State:
-        return _state(moments, beta)
-
+    at = partial(_state, moments)
     state, converged = ascend(at, at(start), spread)
     if not converged:
         raise _not_converged(moments, state, spread)

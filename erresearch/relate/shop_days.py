@@ -306,7 +306,26 @@ def _known_days(
     table: pd.DataFrame, x: str, y: str
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, list[Doubt]]:
     """The stretch that has both x and y, both of them, and weekdays; revenue of closed days is not known."""
-    reactions, revenue = _numbers_of(table, x, y)
+    reactions, revenue = (table[name].to_numpy(dtype=float).copy() for name in (x, y))
+    if "posts" in table:  # days on which nothing was posted have no reactions
+        reactions[(table["posts"].to_numpy() == 0) & np.isnan(reactions)] = 0.0
+    for name, values in ((x, reactions), (y, revenue)):
+        if np.isinf(values).any():
+            raise DataError(
+                f"`{name}` holds infinite values", fix="leave them empty where they are not known"
+            )
+        if not (values > 0).any():
+            raise DataError(
+                f"`{name}` is never above 0",
+                got=f"{Count(int(np.isfinite(values).sum())):day} with a number",
+                fix="name the column that counts it",
+            )
+    if (reactions < 0).any():
+        raise DataError(
+            f"`{x}` must be 0 or more",
+            got=f"{Count(int((reactions < 0).sum())):day} below 0",
+            fix="bring counts, not changes",
+        )
     both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
     first, last = max(each[0] for each in both), min(each[-1] for each in both)
     days = last - first + 1
@@ -362,31 +381,6 @@ def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
             allowed=f"{100 * _MOST_MISSING:.0f} %",
             fix=f"write 0 {where}",
         )
-
-
-def _numbers_of(table: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    """Reactions and revenue; days on which nothing was posted have no reactions."""
-    reactions, revenue = (table[name].to_numpy(dtype=float).copy() for name in (x, y))
-    if "posts" in table:
-        reactions[(table["posts"].to_numpy() == 0) & np.isnan(reactions)] = 0.0
-    for name, values in ((x, reactions), (y, revenue)):
-        if np.isinf(values).any():
-            raise DataError(
-                f"`{name}` holds infinite values", fix="leave them empty where they are not known"
-            )
-        if not (values > 0).any():
-            raise DataError(
-                f"`{name}` is never above 0",
-                got=f"{Count(int(np.isfinite(values).sum())):day} with a number",
-                fix="name the column that counts it",
-            )
-    if (reactions < 0).any():
-        raise DataError(
-            f"`{x}` must be 0 or more",
-            got=f"{Count(int((reactions < 0).sum())):day} below 0",
-            fix="bring counts, not changes",
-        )
-    return reactions, revenue
 
 
 def _held(table: pd.DataFrame, controls: Sequence[str]) -> tuple[np.ndarray, list[Doubt]]:

@@ -108,9 +108,8 @@ class EntityModels:
         now = [i for i, pair in enumerate(wanted) if pair[1] == 0]
         dropped = dict(rows.dropped)
         bad = ~np.isfinite(values[:, now])
-        for i, count in enumerate(np.bincount(bad.argmax(axis=1)[bad.any(axis=1)], minlength=len(now))):
-            if count:
-                dropped[f"not finite: {labels[now[i]]}"] = int(count)
+        first, counts = np.unique(bad.argmax(axis=1)[bad.any(axis=1)], return_counts=True)
+        dropped |= {f"not finite: {labels[now[i]]}": int(n) for i, n in zip(first, counts, strict=True)}
         check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
         fixed, season = _calendar(rows, found["clock"].to_numpy()[whole])
         table = {name: values[whole, i] for i, name in enumerate(labels)}
@@ -233,18 +232,17 @@ def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
     keep, account = np.unique(cells.account[chosen], return_inverse=True)
     periods, period = np.unique(cells.period[chosen], return_inverse=True)
 
-    def summed(values: np.ndarray) -> np.ndarray:
-        return np.bincount(account, weights=values, minlength=len(keep))
-
-    pairs = zip(*np.triu_indices(rows.shape[1]), strict=True)
+    (i, j), k = np.triu_indices(rows.shape[1]), rows.shape[1]
+    total = np.zeros((len(keep), k + len(i)))
+    np.add.at(total, account, np.column_stack([rows, rows[:, i] * rows[:, j]]))
     count = np.bincount(account, minlength=len(keep))
     return replace(
         moments,
         keys=moments.keys[keep],
         count=count,
         weight=count.astype(float),
-        sums=np.column_stack([summed(column) for column in rows.T]),
-        cross=np.column_stack([summed(rows[:, i] * rows[:, j]) for i, j in pairs]),
+        sums=total[:, :k],
+        cross=total[:, k:],
         cells=Cells(cells.periods[periods], account, period, np.ones(len(rows)), rows),
         source=None,
     )
