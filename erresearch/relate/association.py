@@ -504,7 +504,10 @@ def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
             dtype == nw.String and frame[name].str.contains(DATE_TEXT).all()
         )
         if (dated or name.lower() in PERIOD_NAMES) and frame[name].n_unique() == len(frame):
-            said = ", ".join(f"{key}={_written(value)}" for key, value in {**asked, "time": name}.items())
+            # a column, or several, as a call would name them; an expression has no short spelling
+            named = {**asked, "time": name}.items()
+            plain = {key: all(isinstance(one, str) for one in np.atleast_1d(value)) for key, value in named}
+            said = ", ".join(f"{key}={repr(value) if plain[key] else '…'}" for key, value in named)
             table = "data.reset_index()" if indexed else "data"
             warnings.warn(
                 f"the rows are a series over {name!r}, and neighbours in time are no independent rows: the interval is "
@@ -513,12 +516,6 @@ def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
                 stacklevel=3,
             )
             return
-
-
-def _written(value: Any) -> str:
-    """A column, or several, as a call would name them; an expression has no short spelling."""
-    plain = isinstance(value, str) or all(isinstance(one, str) for one in np.atleast_1d(value))
-    return repr(value) if plain else "…"
 
 
 def _models(

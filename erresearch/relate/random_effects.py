@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -195,34 +196,30 @@ def meta_analysis(sets: Mapping[str, object], *, level: float = 0.95) -> MetaAna
         )
     y = np.array([one.value for one in estimates.values()])
     v = np.array([one.se for one in estimates.values()]) ** 2
-    k, names = len(y), list(estimates)
+    k = len(y)
     tau2 = _reml(y, v)
     mu, se = _mean(y, v, tau2)
-    w = 1 / v
-    fixed = float(w @ y / w.sum())
+    w, fixed = 1 / v, _mean(y, v, 0.0)[0]
     q = float(w @ (y - fixed) ** 2)
     typical = (k - 1) * w.sum() / (w.sum() ** 2 - (w**2).sum())
     from scipy import special
 
-    prediction = None
-    if k >= FEWEST_SETS:
-        prediction = StudentT(mu, math.hypot(math.sqrt(tau2), se), k - 2).interval(level)
+    told = partial(_estimate, of=estimates, level=level)
     without = {}
-    for i, name in enumerate(names if k > 2 else []):
+    for i, name in enumerate(estimates if k > 2 else ()):
         rest = np.arange(k) != i
-        value, error = _mean(y[rest], v[rest], _reml(y[rest], v[rest]))
-        without[name] = _estimate(f"mean without {name}", value, error, of=estimates, df=k - 2, level=level)
+        found = _mean(y[rest], v[rest], _reml(y[rest], v[rest]))
+        without[name] = told(f"mean without {name}", *found, df=k - 2)
+    ahead = StudentT(mu, math.hypot(math.sqrt(tau2), se), k - 2)
     return MetaAnalysis(
-        estimates=dict(estimates),
-        mean=_estimate("mean of the sets", mu, se, of=estimates, df=k - 1, level=level),
-        fixed=_estimate(
-            "fixed effect", fixed, float(w.sum()) ** -0.5, of=estimates, df=math.inf, level=level
-        ),
+        estimates=estimates,
+        mean=told("mean of the sets", mu, se, df=k - 1),
+        fixed=told("fixed effect", fixed, float(w.sum()) ** -0.5, df=math.inf),
         tau=math.sqrt(tau2),
         heterogeneity=tau2 / (tau2 + typical),
         q=q,
         pvalue=float(special.chdtrc(k - 1, q)),
-        prediction=prediction,
+        prediction=ahead.interval(level) if k >= FEWEST_SETS else None,
         without=without,
     )
 

@@ -99,13 +99,12 @@ def equivalence(estimate: Estimate, *, sesoi: float, null: float = 0.0, level: f
     if not 0.5 < level < 1:
         raise DesignError("`level` must lie between 0.5 and 1", got=repr(level), fix="use 0.95 for α = 5 %")
     reference = _behind(estimate, "an equivalence test")
-    low, high = null - sesoi, null + sesoi
     return Equivalence(
         estimate=estimate,
         sesoi=sesoi,
         null=null,
-        p_low=_one_sided(reference, estimate, low, above=True),
-        p_high=_one_sided(reference, estimate, high, above=False),
+        p_low=_one_sided(reference, estimate, null - sesoi, above=True),
+        p_high=_one_sided(reference, estimate, null + sesoi, above=False),
         interval=reference.interval(round(2 * level - 1, 12)),
         level=level,
     )
