@@ -387,78 +387,48 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
     """One pass: scores, Hessians and likelihood at `beta`, effects concentrated out."""
-    source = moments.need_rows()
-    k = len(beta)
-    mean = linear_predictor(moments, beta).exp()
+    source, k = moments.need_rows(), len(beta)
+    expected = linear_predictor(moments, beta).exp()
     if source.weight is not None:
-        mean = source.w() * mean
-    columns = [mean.alias("e")]
-    by_group = within and bool(source.groups)
-    if by_group:
-        columns.append((source.w() * source.col(moments.columns[-1])).alias("y"))
+        expected = source.w() * expected
+    columns = [expected.alias("e"), (source.w() * source.col(moments.columns[-1])).alias("y")]
     if source.account is not None:
         columns.append(nw.col(source.account).alias("g"))
     # product by product, so that no engine works out the exponential 28 times
     z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1])]
     rows = source.complete().select(*z, *columns)
     rows = rows.with_columns(*((nw.col(f"z{i}") * nw.col("e")).alias(f"f{i}") for i in range(k)))
-    sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * by_group))]
+    sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * within))]
     pairs = list(combinations_with_replacement(range(k), 2))
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
-    staged = source.staged(rows, "g")
-    if by_group:
-        _, values = staged.by_account(sums, then=_by_account(k))
-        scores = totals.xy - np.column_stack([values[f"f{i}"] for i in range(k)])
-        loglik = float(beta @ totals.xy.sum(axis=0) + values["l"].sum())
-        return State(beta, loglik, scores, unpack(values, "q", k))
-    found, values = staged.by_account(sums)
-    if len(found) > moments.accounts:
+    found, values = source.staged(rows, "g").by_account(sums, then=_by_account(k) if within else ())
+    if within and not source.groups and len(found) > moments.accounts:
         keep = np.isin(found.astype(str), moments.keys.astype(str))
         values = {name: value[keep] for name, value in values.items()}
-    weighted = np.column_stack([values[f"f{i}"] for i in range(k)])
-    return _concentrated(totals, beta, values["e"], weighted, unpack(values, "q", k), within=within)
+    scores, hessians = np.column_stack([values[f"f{i}"] for i in range(k)]), unpack(values, "q", k)
+    level = float(beta @ totals.xy.sum(axis=0))
+    if within:
+        return State(beta, level + float(values["l"].sum()), totals.xy - scores, hessians)
+    y, e = float(totals.y.sum()), values["e"]
+    mean = y / float(e.sum())
+    pooled = np.empty((len(e), k + 1, k + 1))
+    pooled[:, 0, 0], pooled[:, 1:, 1:] = mean * e, mean * hessians
+    pooled[:, 0, 1:] = pooled[:, 1:, 0] = mean * scores
+    scores = np.column_stack([totals.y - mean * e, totals.xy - mean * scores])
+    return State(beta, level + y * math.log(mean), scores, pooled, np.array([mean]))
 
 
 def _by_account(k: int) -> list[nw.Expr]:
-    """What :func:`_concentrated` makes of an account's sums, where the engine has to do it."""
+    """Score, Hessian and likelihood of an account from its sums, its effect concentrated out; the engine does it."""
     mean = nw.col("y") / nw.col("e")
     centre = [nw.col(f"f{i}") / nw.col("e") for i in range(k)]
-    out = [(nw.col("y") * mean.log()).alias("l")]
+    # an account without any outcome is left out by its key; SQL has no logarithm of its 0
+    out = [(nw.col("y") * nw.when(mean > 0).then(mean).otherwise(1.0).log()).alias("l")]
     out += [(nw.col("y") * centre[i]).alias(f"f{i}") for i in range(k)]
     for i, j in combinations_with_replacement(range(k), 2):
         spread = mean * nw.col(f"q{i}_{j}") - nw.col("y") * centre[i] * centre[j]
         out.append(spread.alias(f"q{i}_{j}"))
     return out
-
-
-def _at_zero(moments: Moments, totals: Totals, *, within: bool) -> State:
-    """The state at β = 0, where every row weighs the same: the moments have it already."""
-    grams = moments.grams()[:, :-1, :-1]
-    zero = np.zeros(len(moments.columns) - 1)
-    return _concentrated(totals, zero, moments.weight, moments.sums[:, :-1], grams, within=within)
-
-
-def _concentrated(
-    totals: Totals, beta: np.ndarray, e: np.ndarray, f: np.ndarray, q: np.ndarray, *, within: bool
-) -> State:
-    """Scores, Hessians and likelihood from Σ exp(xβ), Σ x·exp(xβ) and Σ x·xᵀ·exp(xβ) of every group."""
-    if within:
-        means = totals.y / e
-        centre = f / e[:, None]
-        scores = totals.xy - totals.y[:, None] * centre
-        hessians = (
-            means[:, None, None] * q - totals.y[:, None, None] * centre[:, :, None] * centre[:, None, :]
-        )
-    else:
-        k = len(beta)
-        means = np.array([totals.y.sum() / e.sum()])
-        scores = np.column_stack([totals.y - means * e, totals.xy - means * f])
-        hessians = np.empty((len(e), k + 1, k + 1))
-        hessians[:, 0, 0], hessians[:, 1:, 1:] = means * e, means * q
-        hessians[:, 0, 1:] = hessians[:, 1:, 0] = means * f
-    weights = totals.y if within else np.array([totals.y.sum()])
-    loglik = float(beta @ totals.xy.sum(axis=0) + weights @ np.log(means))
-    return State(beta, loglik, scores, hessians, means)
 
 
 def _nudged(state: State, step: np.ndarray) -> State:
@@ -483,9 +453,7 @@ def climb(
     spread = np.sqrt(np.maximum(np.diag(gram), 0.0) / moments.weight.sum())
 
     at = partial(_state, moments, totals, within=within)
-    told = within and moments.source is not None and moments.source.groups
-    first = at(start) if start.any() or told else _at_zero(moments, totals, within=within)
-    return ascend(at, first, spread, nudge=_nudged, negligible=negligible)
+    return ascend(at, at(start), spread, nudge=_nudged, negligible=negligible)
 
 
 def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
