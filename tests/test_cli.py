@@ -311,6 +311,12 @@ def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def long_exports(tmp_path_factory) -> list[Path]:
+    """Exports of 140 weeks, of which an audit takes longer than any signal waits."""
+    return erresearch.worlds.example_exports(tmp_path_factory.mktemp("exports"), weeks=140, rng=1)
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads processes where Linux lists them")
 @pytest.mark.parametrize(
     ("command", "after", "whom", "number"),
@@ -324,12 +330,13 @@ def wait_until_it_listens(process: subprocess.Popen[str]) -> None:
         ("pool", 0.4, "process", signal.SIGINT),
     ],
 )
-def test_an_interrupt_ends_all_within_seconds(tmp_path: Path, command: str, after: float, whom, number):
+def test_an_interrupt_ends_all_within_seconds(
+    tmp_path: Path, long_exports, command: str, after: float, whom, number
+):
     out = tmp_path / "out"
     arguments = ["--out", str(out)]
     if command == "audit":
-        files = erresearch.worlds.example_exports(tmp_path / "exports", weeks=140, rng=1)
-        arguments += ["--tz", "UTC", *map(str, files)]
+        arguments += ["--tz", "UTC", *map(str, long_exports)]
     if command == "pool":
         parts = [str(tmp_path / f"{name}.npz") for name in "ab"]
         # rows of their own: the same rows in two files are refused, and would end it before the signal
