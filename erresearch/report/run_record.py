@@ -15,13 +15,12 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from erresearch.errors import DataError, said_by
 from erresearch.io import pd
@@ -30,7 +29,10 @@ from erresearch.io.files import atomic_write, resource
 if TYPE_CHECKING:
     from erresearch.results import Verdict
 
+Result = TypeVar("Result")
 _CELL_SECONDS: Final = 600
+#: Seconds that kernels get to end after an interrupt.
+_PATIENCE: Final = 1.5
 #: Seconds between two looks at whether an interrupt came: one that arrives in the moment before a wait begins does not
 #: wake a wait that has no end.
 _LOOK: Final = 0.2
@@ -416,34 +418,28 @@ def notebooks_running(
     if not paths:
         yield tuple
         return
-    Path(out).mkdir(parents=True, exist_ok=True)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
     loaded = [(path, _load(path)) for path in paths]
-    clients: list[Any] = []
-    stopped = threading.Event()
+    limit = jobs or min(os.cpu_count() or 1, 8)
+    kernels: list[Any] = []
 
-    def run(path: Path, notebook: Any) -> NotebookRun:
-        return _run_one(path, notebook, Path(out), clients, stopped=stopped, on_cell=on_cell)
+    async def every() -> tuple[NotebookRun, ...]:
+        slots = asyncio.Semaphore(limit)
 
-    with ThreadPoolExecutor(jobs or min(os.cpu_count() or 1, 8), thread_name_prefix="notebooks") as pool:
-        runs = [pool.submit(run, *each) for each in loaded]
-
-        def result() -> tuple[NotebookRun, ...]:
-            while wait(runs, timeout=_LOOK).not_done:
-                pass
-            return tuple(each.result() for each in runs)
+        async def one(path: Path, notebook: Any) -> NotebookRun:
+            async with slots:
+                return await _run_one(path, notebook, out, kernels, on_cell)
 
         try:
-            yield result
-        finally:
-            stopped.set()
-            for each in runs:
-                each.cancel()
-            while not all(each.done() for each in runs):
-                for client in clients:
-                    process = getattr(getattr(client.km, "provisioner", None), "process", None)
-                    if process is not None:
-                        process.kill()
-                wait(runs, timeout=_LOOK)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(path, notebook)) for path, notebook in loaded]
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(task.result() for task in tasks)
+
+    with _in_a_loop_of_its_own(every, kernels) as result:
+        yield result
 
 
 def _load(path: Path) -> Any:
@@ -458,46 +454,122 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _run_one(
-    path: Path,
-    notebook: Any,
-    out: Path,
-    clients: list[Any],
-    *,
-    stopped: threading.Event,
-    on_cell: Callable[[str], object] | None,
+async def _run_one(
+    path: Path, notebook: Any, out: Path, kernels: list[Any], on_cell: Callable[[str], object] | None
 ) -> NotebookRun:
-    """Execute one notebook and store its copy whole, whatever its end; nothing is stored once all were stopped."""
+    """Execute one notebook and store its copy whole, whatever its end."""
     import nbformat
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     begun: list[int] = []
-    client: Any = NotebookClient(
+
+    def begin(cell_index: int, **_: object) -> None:
+        begun.append(cell_index)
+
+    def end(**_: object) -> None:
+        if on_cell is not None:
+            on_cell(path.stem)
+
+    kernel = AsyncKernelManager(kernel_name="python3")
+    client = NotebookClient(
         notebook,
-        kernel_name="python3",
+        km=kernel,
         timeout=_CELL_SECONDS,
         record_timing=False,
-        # kernels listen on this machine only; their warning that they do would come once per notebook
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        # one that starts cannot be ended: its client would complain
-        on_notebook_start=lambda **_: clients.append(client),
-        on_cell_execute=lambda cell_index, **_: begun.append(cell_index),
-        on_cell_executed=lambda **_: on_cell(path.stem) if on_cell is not None else None,
+        on_cell_execute=begin,
+        on_cell_executed=end,
     )
-    # there are as many kernels as processors, so that further threads of each would only wait for each other;
-    # a backend chosen for this process (Agg, say) would silence the pictures of the kernels
-    inherited = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    kernels.append(kernel)
     error = ""
     try:
         with tempfile.TemporaryDirectory(prefix="erresearch-", ignore_cleanup_errors=True) as empty:
-            run = client.async_execute(cwd=empty, env={"OPENBLAS_NUM_THREADS": "1", **inherited})
-            asyncio.run(run)
+            try:
+                await _execute(client, empty)
+            finally:
+                await _stop(client)
     except CellExecutionError as failure:
         error = f"cell {len(begun)}: {failure.ename}: {failure.evalue}"
     except (CellTimeoutError, DeadKernelError) as failure:
+        # nbclient takes a cancelled wait for a dead kernel
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError from None
         error = f"cell {len(begun)}: {failure}"
-    if stopped.is_set():
-        raise CancelledError
     target = atomic_write(out / path.name, nbformat.writes(notebook))
     return NotebookRun(path.stem, target, len(begun), " ".join(error.split()))
+
+
+async def _execute(client: Any, folder: str) -> None:
+    """Run every cell in a new kernel that works in a folder.
+
+    The client's own ``async_execute`` stops its kernel at the exit of the program and not where it is cancelled while
+    the kernel starts.
+    """
+    # there are as many kernels as processors, so that further threads of each would only wait for each other;
+    # a backend chosen for this process (Agg, say) would silence the pictures of the kernels
+    inherited = {key: value for key, value in os.environ.items() if key != "MPLBACKEND"}
+    environment = {"OPENBLAS_NUM_THREADS": "1", **inherited}
+    # kernels listen on this machine only; their warning that they do would come once per notebook
+    quiet = ["--IPKernelApp.log_level=ERROR"]
+    await client.km.start_kernel(extra_arguments=quiet, cwd=folder, env=environment)
+    await client.async_start_new_kernel_client()
+    reply = await client.async_wait_for_reply(client.kc.kernel_info())
+    if reply is not None:
+        client.nb.metadata["language_info"] = reply["content"]["language_info"]
+    for index, cell in enumerate(client.nb.cells):
+        await client.async_execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
+    client.set_widgets_metadata()
+
+
+async def _stop(client: Any) -> None:
+    """End a kernel at once, whether it had started or not, and let go of its sockets."""
+    if client.km.has_kernel:
+        await client.km.shutdown_kernel(now=True)
+    if client.kc is not None:
+        client.kc.stop_channels()
+
+
+@contextlib.contextmanager
+def _in_a_loop_of_its_own(
+    main: Callable[[], Coroutine[Any, Any, Result]], kernels: Sequence[Any]
+) -> Iterator[Callable[[], Result]]:
+    """Run a coroutine in a thread with its own event loop beside the block.
+
+    Works inside Jupyter, whose loop is running already, and leaves Ctrl-C to the main thread. Where the block is left
+    before the end the coroutine is cancelled, which ends its kernels; one that does not end is killed.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(main())
+    ended = threading.Event()
+
+    def work() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(asyncio.wait([task]))
+            left = asyncio.all_tasks(loop)
+            for one in left:
+                one.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            loop.close()
+            ended.set()
+
+    def result() -> Result:
+        while not ended.wait(_LOOK):
+            pass
+        return task.result()
+
+    threading.Thread(target=work, name="notebooks", daemon=True).start()
+    try:
+        yield result
+    finally:
+        if not ended.is_set():
+            with contextlib.suppress(RuntimeError):  # it closed at this moment
+                loop.call_soon_threadsafe(task.cancel)
+            if not ended.wait(_PATIENCE):
+                for kernel in kernels:
+                    process = getattr(kernel.provisioner, "process", None)
+                    if process is not None:
+                        process.kill()
