@@ -331,7 +331,7 @@ def long_exports(tmp_path_factory) -> list[Path]:
     ],
 )
 def test_an_interrupt_ends_all_within_seconds(
-    tmp_path: Path, long_exports, command: str, after: float, whom, number
+    long_exports, tmp_path: Path, command: str, after, *, whom, number
 ):
     out = tmp_path / "out"
     arguments = ["--out", str(out)]
