@@ -677,7 +677,7 @@ def test_parts_with_more_or_fewer_shifts_are_told_together():
 
     def part(shifts):
         noise = 0.1 * rng.standard_normal(shifts)
-        return Drawn(0.0, noise, noise, np.zeros(shifts), 0.1, 20.0, 400)
+        return Drawn(0.0, np.stack([noise, noise, np.zeros(shifts)]), 0.1, 20.0, 400)
 
     for counts in ((90, 88, 91), (88, 91, 90)):
         before, same, over = map(part, counts)

@@ -75,7 +75,7 @@ class Drawn:
     ----------
     value : float
         As it came out.
-    raw, noise, unit : (S,) ndarray
+    draws : (3, S) ndarray
         By shift: of the outcome, of the residuals, and of a planted effect of 1.
     cosines : float
         Standard error by equally weighted cosines.
@@ -88,9 +88,7 @@ class Drawn:
     """
 
     value: float
-    raw: np.ndarray
-    noise: np.ndarray
-    unit: np.ndarray
+    draws: np.ndarray
     cosines: float
     df: float
     rows: int
@@ -99,7 +97,7 @@ class Drawn:
     @property
     def se(self) -> float:
         """Root mean square over the shifts."""
-        return float(np.sqrt(np.mean(self.raw**2)))
+        return float(np.sqrt(np.mean(self.draws[0] ** 2)))
 
     def estimate(self, name: str, level: float, *, se: float | None = None, method: str = "") -> Estimate:
         """With Student's t about it."""
@@ -110,16 +108,10 @@ class Drawn:
 
 def weighted_sum(parts: Sequence[tuple[float, Drawn]]) -> Drawn:
     """A weighted sum; every shift is common to all parts, so that what they share stays in the spread."""
-    shifts = min(len(part.raw) for _, part in parts)
-
-    def total(name: str) -> np.ndarray:
-        return np.asarray(sum(weight * getattr(part, name)[:shifts] for weight, part in parts))
-
+    shifts = min(part.draws.shape[1] for _, part in parts)
     return Drawn(
         sum(weight * part.value for weight, part in parts),
-        total("raw"),
-        total("noise"),
-        total("unit"),
+        np.sum([weight * part.draws[:, :shifts] for weight, part in parts], axis=0),
         math.sqrt(sum((weight * part.cosines) ** 2 for weight, part in parts)),
         min(part.df for _, part in parts),
         min(part.rows for _, part in parts),
@@ -171,19 +163,12 @@ class ShiftFit:
     def pick(self, weights: np.ndarray | Sequence[float], unit: float) -> Drawn:
         """A combination; `unit` is what an effect of 1 is to the first coefficient."""
         w = np.asarray(weights)
-        raw, noise, of_one = np.moveaxis(np.einsum("skc,k->sc", self.shifted, w), 1, 0)
+        known = self.rows * (1 - self.missing)
         wider = 1 / math.sqrt(1 - self.missing)
-        df = min(0.4 * (self.rows * (1 - self.missing)) ** (2 / 3), len(raw) / 2)
-        cosines = math.sqrt(max(float(w @ self.covariance @ w), 0.0))
-        return Drawn(
-            float(self.beta @ w),
-            raw * wider,
-            noise * wider,
-            of_one * unit,
-            cosines * wider,
-            df,
-            round(self.rows * (1 - self.missing)),
-        )
+        draws = np.einsum("skc,k->cs", self.shifted, w) * np.array([[wider], [wider], [unit]])
+        cosines = math.sqrt(max(float(w @ self.covariance @ w), 0.0)) * wider
+        df = min(0.4 * known ** (2 / 3), draws.shape[1] / 2)
+        return Drawn(float(self.beta @ w), draws, cosines, df, round(known))
 
 
 def window_means(values: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -363,16 +348,18 @@ def reach(
     nils = (before, same, *capped[:2])
     narrower = 1 / math.sqrt(more)
     factor = StudentT(0.0, 1.0, before.df * more ** (2 / 3)).critical(level)
-    shifts = min(len(part.noise) for part in (*nils, over))
+    shifts = min(part.draws.shape[1] for part in (*nils, over))
     planted = np.geomspace(0.01, 3.0, 120)
     found = np.ones((len(planted), shifts), dtype=bool)
     for part in (before, over):
-        spread = part.noise + planted[:, None] * part.unit
+        _, noise, unit = part.draws
+        spread = noise + planted[:, None] * unit
         half = factor * narrower * np.sqrt(np.mean(spread**2, axis=1))
-        found &= planted[:, None] + narrower * part.noise[:shifts] > half[:, None]
+        found &= planted[:, None] + narrower * noise[:shifts] > half[:, None]
     often = np.flatnonzero(found.mean(axis=1) >= _OFTEN)
     widest = [
-        narrower * (np.abs(part.noise[:shifts]) + factor * np.sqrt(np.mean(part.noise**2))) for part in nils
+        narrower * (np.abs(noise[:shifts]) + factor * np.sqrt(np.mean(noise**2)))
+        for _, noise, _ in (part.draws for part in nils)
     ]
     nil = float(np.quantile(np.max(widest, axis=0), _OFTEN))
     return float(planted[often[0]]) if len(often) else math.inf, nil
@@ -436,11 +423,8 @@ def closed_days(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
 
 def runs(flags: np.ndarray, least: int) -> np.ndarray:
     """Members of runs of at least this length."""
-    edges = np.flatnonzero(np.diff(np.r_[0, flags.astype(int), 0]))
-    out = np.zeros(len(flags), dtype=bool)
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
-        out[begin:end] = end - begin >= least
-    return out
+    run = np.cumsum(np.diff(flags, prepend=flags[:1]))
+    return np.asarray(flags & (np.bincount(run)[run] >= least))
 
 
 #: What is counted and goes on, and what to do about it.
