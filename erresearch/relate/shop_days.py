@@ -366,7 +366,7 @@ def _known_days(
             got=f"{Count(len(reactions)):day}",
             fix="name the column that counts what each day's posts brought",
         )
-    idle = (reactions == 0) & ~(table["posts"].to_numpy() > 0 if "posts" in table else False)
+    idle = (reactions == 0) & np.logical_not(table["posts"].to_numpy() > 0 if "posts" in table else False)
     said += counted("silent", int(runs(idle, 28).sum()))  # four weeks
     posted = weekday[reactions > 0]
     said += counted("one-weekday", len(posted) * (len(set(posted)) == 1))
