@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -127,16 +128,12 @@ class ErresearchError(ValueError):
     def __reduce__(self) -> tuple[object, ...]:
         """Rebuild from the parts, so that errors cross process borders whole."""
         parts = {"got": self.got, "allowed": self.allowed, "fix": self.fix, "code": self.code}
-        return (_rebuild, (type(self), self.wrong, parts))
+        return partial(type(self), **parts), (self.wrong,)
 
 
 def _cut(part: str, most: int) -> str:
     """Return a part with its middle left out where names of a caller make it long; what to do is never cut."""
     return part if len(part) <= most else f"{part[: most - 100]} … {part[-90:]}"
-
-
-def _rebuild(kind: type[ErresearchError], wrong: str, parts: dict[str, str]) -> ErresearchError:
-    return kind(wrong, **parts)
 
 
 class DataError(ErresearchError):

@@ -311,18 +311,14 @@ def _say_of_people(judged: Verdict) -> None:
     brought = judged.estimate
     if brought is None:  # people held out always give one
         return
-    number = brought.n_rows
-    every, low, high = (
-        rounded(number * one, ",.0f") for one in (brought.value, brought.interval.low, brought.interval.high)
-    )
+    number, amounts = brought.n_rows, (brought.value, brought.interval.low, brought.interval.high)
+    every, low, high = (rounded(number * amount, ",.0f") for amount in amounts)
     parts = [
         ("Brought", brought.number()),
         ("In all", f"{every} [{low}, {high}] where {number:,} get letters"),
     ]
-    card(
-        f"{judged.claim} on {judged.dataset}: {judged.words}.",
-        [*parts, *((d.name, d.text) for d in judged.doubts)],
-    )
+    parts += [(doubt.name, doubt.text) for doubt in judged.doubts]
+    card(f"{judged.claim} on {judged.dataset}: {judged.words}.", parts)
 
 
 def is_read_by(read: Callable[[Path], object], path: Path) -> bool:

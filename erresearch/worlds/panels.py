@@ -84,8 +84,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "tail": ("lognormal", "t"),
     "persistence": ("outcome", "error"),
 }
-_OF_LISTS: Final = frozenset({"exponent", "x_noise", "tail"})
-_NOT_OF_PANELS: Final = frozenset({"exponent"})
+_OF_LISTS: Final = {"exponent", "x_noise", "tail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +220,7 @@ def truth_of(name: str, design: Design) -> Truth:
     """
     world = WORLDS[name]
     changed = {f.name for f in fields(design) if getattr(design, f.name) != f.default}
-    if alien := changed & _NOT_OF_PANELS if isinstance(world, PanelWorld) else changed - _OF_LISTS:
+    if alien := changed & {"exponent"} if isinstance(world, PanelWorld) else changed - _OF_LISTS:
         raise DesignError(
             f"the world {name!r} has no such factor",
             got=", ".join(f"`{factor}`" for factor in sorted(alien)),

@@ -93,9 +93,9 @@ def example_exports(
     days = [_FIRST + dt.timedelta(days=n) for n in range(7 * weeks)]
     sold, site = _orders(orders, random)
     files = {
-        "instagram_posts.csv": _bom(_table(_instagram(audience, random))),
-        "Content.csv": _bom(_table(_tiktok(audience, last, random), quoting=csv.QUOTE_ALL)),
-        f"FollowerHistory_{last}.csv": _bom(_followers(days[-_FOLLOWED_DAYS:], random)),
+        "instagram_posts.csv": _table(_instagram(audience, random)).encode("utf-8-sig"),
+        "Content.csv": _table(_tiktok(audience, last, random), quoting=csv.QUOTE_ALL).encode("utf-8-sig"),
+        f"FollowerHistory_{last}.csv": _followers(days[-_FOLLOWED_DAYS:], random).encode("utf-8-sig"),
         "ads.csv": _table(_ads(days, spend)).encode(),
         "orders_export.csv": _table(sold, _ORDERS).encode(),
         "ga4_daily.csv": _analytics(days, site, random).encode(),
@@ -106,10 +106,6 @@ def example_exports(
 def _table(rows: Any, header: list[str] | None = None, *, quoting: Literal[0, 1] = csv.QUOTE_MINIMAL) -> str:
     made = pd.DataFrame(rows, columns=header, dtype=object)
     return made.to_csv(index=False, quoting=quoting, lineterminator="\n")
-
-
-def _bom(text: str) -> bytes:
-    return b"\xef\xbb\xbf" + text.encode()
 
 
 def _moments(count: int, week: int, random: Rng) -> list[dt.datetime]:
