@@ -81,14 +81,16 @@ def damaged(folder):
 
 def test_a_damaged_plan_is_refused_in_one_sentence_or_reads_as_a_plan(folder):
     whole = {name: (folder / name).read_bytes() for name in NAMES}
-    said, read = [], []
+    said, read, before = [], [], "plan.toml"
     for name, content in damaged(folder):
+        if name != before:  # one file is damaged at a time
+            (folder / before).write_bytes(whole[before])
         (folder / name).write_bytes(content)
+        before = name
         try:
             read.append(str(er.read_plan(folder)))
         except ErresearchError as error:
             said.append(str(error))
-        (folder / name).write_bytes(whole[name])
     assert len(said) > 300
     assert max(map(len, said)) < 400
     assert read
