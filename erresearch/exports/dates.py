@@ -348,10 +348,8 @@ def _ordered(
     first, other, last = (parts[name] for name in ("first", "other", "year"))
     a, b = _whole(first), _whole(other)
     if rule == "MDY" and not fixed and column.cells.drop_nulls().str.contains(r"^\d{1,2}\.").all():
-        column.guess(
-            "date order", "DMY", "points between the numbers put the day first", argument("dayfirst")
-        )
-        rule = "DMY"
+        reason, rule = "points between the numbers put the day first", "DMY"
+        column.guess("date order", rule, reason, argument("dayfirst"))
     if not fixed and _year_first(a, b, last):
         column.guess("date order", "YMD", "the first numbers change least, as years do", argument("dayfirst"))
         return _read_as("YMD", parts)
@@ -365,11 +363,20 @@ def _ordered(
     return _read_as(chosen, parts)
 
 
+#: Which of three numbers are year, month and day.
+_PLACES: Final = {
+    "YMD": ("first", "other", "year"), "MDY": ("year", "first", "other"), "DMY": ("year", "other", "first")
+}  # fmt: skip
+
+
 def _read_as(order: str, parts: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
-    if order == "YMD":
-        return {"year": parts["first"], "month": parts["other"], "day": parts["year"]}
-    month, day = ("first", "other") if order == "MDY" else ("other", "first")
-    return {"year": parts["year"], "month": parts[month], "day": parts[day]}
+    return {name: parts[place] for name, place in zip(("year", "month", "day"), _PLACES[order], strict=True)}
+
+
+def _too_large(parts: Mapping[str, pl.Series]) -> tuple[int, int]:
+    """How many of the first and of the second numbers are no month."""
+    first, other = (int((_whole(parts[name]) > _MONTHS).sum()) for name in ("first", "other"))
+    return first, other
 
 
 def _year_first(a: pl.Series, b: pl.Series, last: pl.Series) -> bool:
@@ -387,7 +394,7 @@ def _order(parts: Mapping[str, pl.Series], column: TextColumn, rule: str) -> str
     """Which of two numbers is the month, by the whole column."""
     a, b = _whole(parts["first"]), _whole(parts["other"])
     ruled = rule if rule in ("MDY", "DMY") else ""
-    not_mdy, not_dmy = int((a > _MONTHS).sum()), int((b > _MONTHS).sum())
+    not_mdy, not_dmy = _too_large(parts)
     if not_mdy or not_dmy:
         found = "MDY" if not_mdy < not_dmy else "DMY"
         least, most = sorted((not_mdy, not_dmy))
@@ -434,15 +441,7 @@ def _in_step(parts: Mapping[str, pl.Series]) -> str:
 def orders_of(cells: pl.Series) -> set[str]:
     """Orders of numeric dates that the cells of a column show by numbers above 12.
 
-    Parameters
-    ----------
-    cells : polars.Series
-        Text.
-
-    Returns
-    -------
-    set of str
-        ``MDY`` and ``DMY``; empty where no cell tells.
+    ``MDY`` and ``DMY``; none where no cell tells.
 
     Examples
     --------
@@ -450,11 +449,10 @@ def orders_of(cells: pl.Series) -> set[str]:
     >>> orders_of(pl.Series(["01/02/2026", "31/01/2026 10:00"])), orders_of(pl.Series(["2026-01-31"]))
     ({'DMY'}, set())
     """
-    parts = _parts(cells.cast(pl.String).str.strip_chars(), _NUMERIC)
-    not_mdy, not_dmy = (int((_whole(parts[name]) > _MONTHS).sum()) for name in ("first", "other"))
-    if not_mdy and not_dmy:
-        return {"MDY"} if not_mdy < not_dmy else {"DMY"}
-    return {"DMY"} if not_mdy else {"MDY"} if not_dmy else set()
+    not_mdy, not_dmy = _too_large(_parts(cells.cast(pl.String).str.strip_chars(), _NUMERIC))
+    if not not_mdy and not not_dmy:
+        return set()
+    return {"MDY"} if not_mdy < not_dmy else {"DMY"}
 
 
 def _named_months(token: pl.Series, column: TextColumn) -> pl.Series:

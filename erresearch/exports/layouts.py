@@ -295,8 +295,13 @@ def load_registry() -> Registry:
     """
     table = registry("platforms.toml")
     hints = table["hints"] | {"day": table["hints"]["date"]}
+    # the canonical columns that are read from files, and what is read and stands in no table
+    found = {name: Field(name, c.cell, c.stock, c.people, c.about) for name, c in COLUMNS.items() if c.cell}
+    found |= {name: Field(name, **entry) for name, entry in table["field"].items()}
+    for name, (before, after) in table["renamed"].items():
+        found[name] = replace(found[name], renamed=(tuple(before), tuple(after)))
     return Registry(
-        MappingProxyType(_fields(table["field"], table["renamed"])),
+        MappingProxyType(found),
         tuple(format_of(entry) for entry in table["format"]),
         frozenset(table["missing"]),
         frozenset(table["no_data"]),
@@ -322,19 +327,6 @@ def load_registry() -> Registry:
 def _turned(table: Mapping[str, Iterable[str]], kind: Callable[[str], Said]) -> Mapping[str, Said]:
     """Spellings by what they mean, from a table of what they mean by spellings."""
     return MappingProxyType({word: kind(meant) for meant, words in table.items() for word in words})
-
-
-def _fields(
-    entries: Mapping[str, Mapping[str, Any]], renamed: Mapping[str, Iterable[Iterable[str]]]
-) -> dict[str, Field]:
-    """The canonical columns that are read from files, and what is read and stands in no table."""
-    found = {
-        name: Field(name, column.cell, column.stock, column.people, column.about)
-        for name, column in COLUMNS.items()
-        if column.cell is not None
-    } | {name: Field(name, **entry) for name, entry in entries.items()}
-    words = {name: tuple(tuple(headers) for headers in both) for name, both in renamed.items()}
-    return found | {name: replace(found[name], renamed=both) for name, both in words.items()}
 
 
 @functools.lru_cache(maxsize=256)

@@ -294,10 +294,8 @@ def _renamed(present: Sequence[str], said: Mapping[str, Any], place: str) -> tup
 def _told(columns: Sequence[str]) -> str:
     """Columns by name where the name is one of ours, and by number otherwise: a header may be a person's name."""
     known = [name for name in columns if name in _SHOWN]
-    others = f"{Count(len(columns) - len(known)):unknown column}"
-    return " and ".join(
-        [*([", ".join(known)] if known else []), *([others] if len(known) < len(columns) else [])]
-    )
+    others = len(columns) - len(known)
+    return " and ".join([", ".join(known)] * bool(known) + [f"{Count(others):unknown column}"] * bool(others))
 
 
 def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:

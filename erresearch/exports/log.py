@@ -497,6 +497,12 @@ class TextColumn:
         """The same with other cells."""
         return replace(self, cells=cells)
 
+    def without(self, pattern: str, code: str, text: str) -> tuple[TextColumn, pl.Series]:
+        """The same with null where a cell has a pattern, and which cells those are; they are counted as by `count`."""
+        found = self.cells.str.contains(pattern).fill_null(False)
+        self.count(code, text, found)
+        return self.with_cells(self.cells.set(found, None)), found
+
     def said(self) -> TextColumn:
         """The same with null where a cell says in a known way that it holds nothing, which is counted by spelling."""
         text = self.cells.fill_null("").str.strip_chars()

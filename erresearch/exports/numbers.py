@@ -122,16 +122,12 @@ def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
         values = plain.cast(pl.Float64)
         return Numbers(values / 100 if _in_percent(column, reading) else values)
     column = column.with_cells(column.cells.fill_null("").str.replace_all(_MARKS, "")).said()
-    formula = column.cells.str.contains(_FORMULA).fill_null(False)
-    column.count("formula", "{count:cell holds} a formula or its error, taken as missing", formula)
-    column = column.with_cells(column.cells.set(formula, None))
-    censored = column.cells.str.contains(r"^[<>≤≥]\s*\d").fill_null(False)
-    bounds = "{count:cell is} only bounds, such as {shape}, taken as missing"
-    column.count("censored", bounds, censored)
-    column = column.with_cells(column.cells.set(censored, None))
-    found = _durations(column) if reading.field.type == "seconds" else None
-    if found is None:
-        found = _decimal_numbers(column, reading)
+    told = "{count:cell holds} a formula or its error, taken as missing"
+    column, _ = column.without(_FORMULA, "formula", told)
+    told = "{count:cell is} only bounds, such as {shape}, taken as missing"
+    column, censored = column.without(r"^[<>≤≥]\s*\d", "censored", told)
+    durations = _durations(column) if reading.field.type == "seconds" else None
+    found = durations or _decimal_numbers(column, reading)
     unread = column.cells.is_not_null() & found.values.is_null()
     if unread.sum() > 1 and unread.sum() == column.cells.count():
         raise column.refusal(

@@ -338,20 +338,6 @@ def _checked(printed: pl.Series, decoded: pl.Series, column: TextColumn, *, far:
 def impossible(at: pl.Series, column: TextColumn, *, end: dt.datetime | None = None) -> pl.Series:
     """Mark dates of years that no export can be of, and dates after `end`.
 
-    Parameters
-    ----------
-    at : polars.Series
-        Moments or days.
-    column : TextColumn
-        As printed; its log takes the count.
-    end : datetime.datetime, optional
-        The last moment that is possible.
-
-    Returns
-    -------
-    polars.Series
-        Which are impossible; they are to be rejected.
-
     Raises
     ------
     DataError
