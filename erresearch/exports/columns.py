@@ -205,12 +205,9 @@ def _with_years(frame: pl.DataFrame) -> pl.DataFrame:
     elif "month_of" not in parts:
         return frame
     elif whole["month_of"].str.contains(r"\p{L}").any():
-        made = pl.concat_str(
-            [*(["day_of"] if "day_of" in parts else []), "month_of", "year_of"], separator=" "
-        )
+        made = pl.concat_str(there[::-1], separator=" ")
     else:
-        numbers = [pl.col(name).str.zfill(2) for name in there]
-        made = pl.concat_str(numbers, separator="-")
+        made = pl.concat_str(pl.col(there).str.zfill(2), separator="-")
     return frame.with_columns(whole.select(made).to_series().alias("date"))
 
 
@@ -362,12 +359,9 @@ def choose_currency(what: str, counts: Mapping[str, int], currency: str | None, 
 
 def numeric_targets(drafted: Draft) -> list[str]:
     """Canonical columns of numbers that the draft has."""
-    registry = load_registry()
-    return [
-        name
-        for name in drafted.frame.columns
-        if name != "row" and not name.startswith(KEPT) and registry.field(name).numeric
-    ]
+    registry, names = load_registry(), drafted.frame.columns
+    canonical = (name for name in names if name != "row" and not name.startswith(KEPT))
+    return [name for name in canonical if registry.field(name).numeric]
 
 
 def number_column(drafted: Draft, target: str) -> Numbers:

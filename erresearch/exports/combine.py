@@ -27,7 +27,6 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "outcomes": ("entity", "outcome", "kind", "date", "order_id", "segment", "currency"),
 }
 _ABOUT_THE_FILE = frozenset({"source_row", "part", "exported", "age_days"})
-_EXPOSURES = ("impressions", "views", "reach")
 _SHOWN = 6
 #: Share of the figures that changed from which larger ones are the newer.
 _GROWN = 0.9
@@ -270,7 +269,7 @@ def _change(overlap: pd.DataFrame, keys: list[str], figures: list[str]) -> tuple
 def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[Caution]:
     """Impressions in older posts of a platform and views in newer ones are two figures, never one."""
     moment = next((name for name in ("published_at", "date") if name in rows.columns), None)
-    there = [name for name in _EXPOSURES[:2] if name in rows.columns]
+    there = [name for name in ("impressions", "views") if name in rows.columns]
     if moment is None or len(there) < 2 or all(set(there) <= set(e.rows.columns) for e in exports):
         return []
     found = []

@@ -367,10 +367,8 @@ def platforms() -> pd.DataFrame:
     >>> table.loc["meta-instagram-posts", ["platform", "kind", "evidence"]].tolist()
     ['instagram', 'posts', 'bytes']
     """
-    rows = [
-        (f.id, f.name, f.platform, f.kind, ", ".join(f.languages), f.evidence)
-        for f in load_registry().formats
-    ]
+    known = load_registry().formats
+    rows = [(f.id, f.name, f.platform, f.kind, ", ".join(f.languages), f.evidence) for f in known]
     return pd.DataFrame(rows, columns=["format", "name", "platform", "kind", "languages", "evidence"])
 
 

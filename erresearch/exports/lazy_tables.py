@@ -300,11 +300,8 @@ def _told(columns: Sequence[str]) -> str:
 
 def _kind(columns: Sequence[str], asked: str | None, place: str) -> str:
     there = set(columns)
-    fitting = [
-        kind
-        for kind, (needed, some) in KINDS.items()
-        if set(needed) <= there and (not some or there & set(some))
-    ]
+    whole = [kind for kind, (needed, _) in KINDS.items() if there.issuperset(needed)]
+    fitting = [kind for kind in whole if not KINDS[kind][1] or there & set(KINDS[kind][1])]
     if asked in fitting or (asked is None and fitting):
         return asked or fitting[0]
     if asked is not None and asked not in KINDS:

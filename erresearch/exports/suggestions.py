@@ -267,7 +267,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
         ranks = {column: rank if rank >= 0 else len(hints) for column, rank in ranks.items()}
 
     def worth(column: _Column) -> tuple[int, bool, int]:
-        return -column.states * (target == "status"), _means_another(column.header, target), ranks[column]
+        # the words of a header may be those of another figure, although some platform has it for this one
+        others = [name for name in (*FIGURES, *OF_DAYS) if name != target]
+        another = not means(column.header, target) and means(column.header, *others)
+        return -column.states * (target == "status"), another, ranks[column]
 
     return min(named, key=worth, default=None)
 
@@ -279,12 +282,6 @@ def _counts_others(column: _Column) -> bool:
     if len(others) == len(words) or not others or not column.cells.str.contains(r"^\s*\d*\s*$").all():
         return False
     return means(column.header, "orders") or not any(means(word, *_OF_MONEY) for word in others)
-
-
-def _means_another(header: str, target: str) -> bool:
-    """Whether the words of a header are those of another figure, although some platform has it for this one."""
-    others = [name for name in (*FIGURES, *OF_DAYS) if name != target]
-    return not means(header, target) and means(header, *others)
 
 
 def _says(header: str, word: str, *, within: bool = False) -> bool:
