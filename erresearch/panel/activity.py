@@ -295,23 +295,15 @@ def _matched(counts: pl.DataFrame, accounts: pl.DataFrame, clock: Clock, notes: 
     counts = _with_names(counts, accounts, "follower counts").with_columns(pl.col("date").fill_null(_ALWAYS))
     exact = {(p, plain_name(a)): a for p, a in accounts.select("platform", "account").iter_rows()}
     alone, named = (_by_platform(table, "account") for table in (accounts, counts))
-    renamed: dict[tuple[str, str], str | None] = {}
-    for platform, theirs in named.items():
-        # one history and one account are each other's, whatever their names; of several only the names tell
-        single = len(theirs) == 1 and len(alone.get(platform, ())) == 1
-        for account in theirs:
-            other = alone[platform][0] if single else None
-            renamed[platform, account] = exact.get((platform, plain_name(account)), other)
-    lost = sorted(f"{a} ({p})" for (p, a), name in renamed.items() if name is None)
+    # one history and one account are each other's, whatever their names; of several only the names tell
+    single = {p: each[0] for p, each in alone.items() if len(each) == 1 == len(named.get(p, ()))}
+    counts, lost = _placed(counts, exact, single)
     if lost:
         notes.append(
-            f"follower counts of {', '.join(lost[:4])} belong to no account that published, and were left out; the lines "
-            "platform and account of the file's mapping say whose they are, as the posts have it"
+            f"follower counts of {', '.join(sorted(lost)[:4])} belong to no account that published, and were left out; "
+            "the lines platform and account of the file's mapping say whose they are, as the posts have it"
         )
-    found = [(p, a, name) for (p, a), name in renamed.items() if name is not None]
-    schema = {"platform": pl.String, "account": pl.String, "own": pl.String}
-    table = pl.DataFrame(found, schema=schema, orient="row")
-    counts = counts.join(table, on=["platform", "account"]).with_columns(account=pl.col("own"))
+    counts = counts.with_columns(account=pl.col("own"))
     counts = counts.filter(pl.col("followers").cast(pl.Float64).is_finite().fill_null(False))
     counts = clock.with_numbers(counts, "date").sort("date", maintain_order=True)
     return counts.group_by("platform", "account", "number").agg(
@@ -391,7 +383,6 @@ def _owner(table: pl.DataFrame, entities: list[str], mapping: Mapping[str, str] 
 
 _TYPES = ("count", "number", "seconds", "money")
 _KEYS = ("date", "platform", "account")
-_SHOWN = 4
 
 
 def figures_by_day() -> tuple[str, ...]:
@@ -427,8 +418,22 @@ def daily_figures(
         *[pl.when(value.is_finite()).then(value) for value in figures],
     )
     dated = table.filter(pl.col("date").is_not_null())
-    owned = dated.join(_owners(dated, owners, spine, request.notes), on=["platform", "account"])
-    owned = clock.with_numbers(owned, "date")
+    exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
+    entities = spine["entity"].unique().to_list()
+    # a platform's only account, whatever its name here; beside one that published, a second name is another account
+    single = {}
+    for platform, theirs in _by_platform(dated, "account").items():
+        of_all = _by_platform(owners, "entity").get(platform, [])
+        only = next((each for each in (of_all, entities) if len(each) == 1), [])
+        if only and not any((platform, plain_name(account)) in exact for account in theirs):
+            single[platform] = only[0]
+    owned, lost = _placed(dated, exact, single)
+    if lost:
+        named = ", ".join(lost[:4])
+        request.notes.append(
+            f"figures by day of {named} belong to no account that published, and were left out"
+        )
+    owned = clock.with_numbers(owned.rename({"own": "entity"}), "date")
     inside = owned.join(spine, on=["entity", "number"], how="semi")
     left = {
         "without a date": table.height - dated.height,
@@ -463,28 +468,20 @@ def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataF
     return rows
 
 
-def _owners(rows: pl.DataFrame, owners: pl.DataFrame, spine: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """The entity of each account of the rows: by name; of a platform's only account, whatever its name here."""
-    exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
-    alone = _by_platform(owners, "entity")
-    entities = spine["entity"].unique().sort().to_list()
-    found: list[tuple[str, str, str | None]] = []
-    lost: list[tuple[str, str, str | None]] = []
-    named = rows.select("platform", "account").unique().sort("platform", "account").rows()
-    # beside an account that published, a second name is another account
-    known = {platform for platform, account in named if (platform, plain_name(account)) in exact}
-    for platform, account in named:
-        entity = exact.get((platform, plain_name(account)))
-        if entity is None and platform not in known and len(alone.get(platform, ())) == 1:
-            (entity,) = alone[platform]
-        if entity is None and platform not in known and len(entities) == 1:
-            entity = entities[0]
-        (lost if entity is None else found).append((platform, account, entity))
-    if lost:
-        shown = ", ".join(f"{a} ({p})" for p, a, _ in lost[:_SHOWN])
-        notes.append(f"figures by day of {shown} belong to no account that published, and were left out")
-    schema = {"platform": pl.String, "account": pl.String, "entity": pl.String}
-    return pl.DataFrame(found, schema=schema, orient="row")
+def _placed(
+    rows: pl.DataFrame, exact: Mapping[tuple[str, str], str], single: Mapping[str, str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Rows with what each account is the `own` of, by its name, else by its platform; and the accounts of none."""
+    found, lost = [], []
+    for platform, account in rows.select("platform", "account").unique().sort("platform", "account").rows():
+        own = exact.get((platform, plain_name(account)), single.get(platform))
+        if own is None:
+            lost.append(f"{account} ({platform})")
+        else:
+            found.append((platform, account, own))
+    schema = {"platform": pl.String, "account": pl.String, "own": pl.String}
+    table = pl.DataFrame(found, schema=schema, orient="row")
+    return rows.join(table, on=["platform", "account"]), lost
 
 
 def _summed(
