@@ -20,7 +20,7 @@ from erresearch.datasets.entries import registered
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, open_rows
-from erresearch.errors import DataError, ErresearchError, UnknownNameError, check_name
+from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
 from erresearch.relate.shop_days import FEW_SHOPS
@@ -96,7 +96,7 @@ def examine(
     DataError
         If `data` is empty or a family has more than 6 real data sets.
     UnknownNameError
-        If a claim or its procedure is in no registry, or `columns` names a column that no claim knows.
+        If a claim is in no registry, or `columns` names a column that no claim knows.
     DesignError
         If `level` does not lie between 0 and 1, or `reliability` is no share.
 
@@ -287,14 +287,11 @@ def evidence_for(
     ------
     ColumnError
         If a column the claim needs is missing.
-    UnknownNameError
-        If the claim names a procedure that does not exist.
     GuardError
         If the outcome was computed from the predictor or the other way round, a rate has no declared formula or is
         set against its own part, a log(1 + x) would be read as an elasticity, or one outcome series is repeated on
         several accounts.
     """
-    check_name(f"procedure (claim {claim.id})", claim.procedure, PROCEDURES)
     if isinstance(data, Rowless):
         return data.evidence(claim, level=level)
     cast = cast_roles(claim, data, dataset=dataset, level=level, declared=declared)
@@ -347,8 +344,6 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
         try:
             with waiting(f"judging {claim.id} on {name}"):
                 found[name] = evidence_for(claim, table, dataset=name, level=level, declared=declared)
-        except UnknownNameError:
-            raise
         except ErresearchError as error:
             reasons[name] = str(error), error.code
     family = [name for name in found if not simulated[name]]
