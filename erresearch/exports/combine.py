@@ -145,13 +145,11 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     keys = ["figures", *(name for name in _KEYS[kinds[0]] if name in together.columns)]
     kept, cautions = _newest(together, keys, exports, tables=tables, growing=kinds[0] == "posts")
     cautions += _changed_definition(kept, exports)
-    cautions += [
-        Caution(
-            "changed definition",
-            f"the definition of {change.name} changes on {change.day}: {change.before!r} before, {change.after!r} after",
+    for one in definition_changes(exports):
+        text = (
+            f"the definition of {one.name} changes on {one.day}: {one.before!r} before, {one.after!r} after"
         )
-        for change in definition_changes(exports)
-    ]
+        cautions.append(Caution("changed definition", text))
     every = list(dict.fromkeys(name for export in exports for name in export.rows.columns))
     absent = [(export.name, [n for n in every if n not in export.rows.columns]) for export in exports]
     notes = [f"{name} has no {', '.join(names)}: missing in its rows" for name, names in absent if names]

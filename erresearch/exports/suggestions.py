@@ -243,12 +243,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     if target in ("amount", "spend"):
         fitting = [c for c in fitting if not _taken_off(c.header) and not _counts_others(c)]
     known = registered_headers(target)
-    ranks = {
-        column: -1
-        if normalise(column.header) in known
-        else next((rank for rank, word in enumerate(hints) if _says(column.header, word)), len(hints))
-        for column in fitting
-    }
+    ranks = {}
+    for column in fitting:
+        said_at = (rank for rank, word in enumerate(hints) if _says(column.header, word))
+        ranks[column] = -1 if normalise(column.header) in known else next(said_at, len(hints))
     named = [column for column in fitting if ranks[column] < len(hints)]
     if target in ("date", "published_at", "day") and not named:
         named = fitting[:1]
@@ -256,12 +254,10 @@ def _best(target: str, columns: list[_Column]) -> _Column | None:
     named = named or [c for c in columns if target == "post_id" and c.looks & {"address", "id"}]
     if target in ("order_id", "post_id"):
         several = _ITEMS if target == "order_id" else 2
+        numbered = [several if _NUMBERED.search(column.header) else 2 for column in named]
         named = [
-            c
-            for c in named
-            if c.cells.n_unique() > len(c.cells) / (several if _NUMBERED.search(c.header) else 2)
+            c for c, rows in zip(named, numbered, strict=True) if c.cells.n_unique() > len(c.cells) / rows
         ]
-
     if target == "order_id" and any(0 <= rank < len(hints) for rank in ranks.values()):
         # one shop calls the id of an order a name; beside a column that says so it is a name
         ranks = {column: rank if rank >= 0 else len(hints) for column, rank in ranks.items()}
@@ -313,17 +309,13 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
             words = _words_of(named["metric"]).items()
             lines.append(f"figures = {{ {', '.join(f'{name} = {_quoted(word)}' for name, word in words)} }}")
         moment = next(column for column in named.values() if "time" in column.looks)
-        if (
-            orders_of(moment.cells) == set()
-            and moment.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any()
-        ):
+        if not orders_of(moment.cells) and moment.cells.str.contains(r"^\s*\d{1,2}[-/.]\d{1,2}[-/.]").any():
             lines.append('dates = "DMY"  # guess: no day is above 12; "MDY" where the month stands first')
         money = named.get("amount") or named.get("revenue") or named.get("spend")
-        if (
-            money is not None
-            and "currency" not in named
-            and not (currency_in(money.header) or money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any())
-        ):
+        signed = (
+            money is None or currency_in(money.header) or money.cells.str.contains(r"[\p{Sc}]|\p{L}{2}").any()
+        )
+        if not signed and "currency" not in named:
             lines.append('currency = "EUR"  # guess: the file names none')
         numbers = [c.header for c in columns if "number" in c.looks and c not in named.values()]
         less = [header for header in numbers if _taken_off(header)]
@@ -343,9 +335,9 @@ def _lines(kind: str, chosen: Mapping[str, _Column], columns: list[_Column]) -> 
             about = "as status, with won for those that count as sold"
             lines.append(f"# not read: {', '.join(map(_quoted, states))}, which may hold states: {about}")
         if "status" in named and "state" not in named["status"].looks:
-            lines.append(
+            lines += [
                 '# won = ["…"]  # names the states that count as sold, in place of those that are known'
-            )
+            ]
         yield lines
         yield [*lines, _decimal(named.values())]
 
