@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -11,12 +12,14 @@ import pandas as pd
 import pytest
 from builders import ENGINES, on
 from hypothesis import given, settings, strategies as st
+from scipy import stats
 
-from erresearch.errors import ColumnError, DataError, EngineError, GuardError, UnknownNameError
+from erresearch.errors import ColumnError, DataError, DesignError, EngineError, GuardError, UnknownNameError
 from erresearch.metrics import (
     DEFINITIONS,
     PLATFORMS,
     RateDefinition,
+    compare_rates,
     engagement_rate,
 )
 from erresearch.metrics.rates import resolve
@@ -389,3 +392,82 @@ def test_dates_that_pandas_holds_as_objects_have_a_calendar():
     mixed = [day.tz_localize("UTC") if i % 2 else day for i, day in enumerate(days)]
     with pytest.raises(ColumnError, match=r"moments in 'published_at' are not of one calendar"):
         engagement_rate(posts.assign(published_at=pd.Series(mixed, dtype=object)), **asked)
+
+
+def some_posts(rng: np.random.Generator, accounts: int, each: int = 20) -> pd.DataFrame:
+    """Simulated posts whose accounts differ, photos and reels by turns over ten weeks."""
+    n = accounts * each
+    own = np.repeat(rng.normal(0, 0.3, accounts), each)
+    return pd.DataFrame(
+        {
+            "account": np.repeat([f"a{i}" for i in range(accounts)], each),
+            "post_type": np.tile(["photo", "reel"], n // 2),
+            "published_at": np.tile(pd.date_range("2024-01-01", periods=each, freq="3D"), accounts),
+            "likes": rng.poisson(50 * np.exp(own)),
+            "followers": 1_000,
+        }
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rates_have_a_jackknife_over_accounts(engine: str):
+    posts = some_posts(np.random.default_rng(3), 7)
+    found = compare_rates(engagement_rate(on(engine, posts), reactions=("likes",)), "post_type")
+    assert list(found) == ["photo", "reel", "reel less photo"]
+    rate = posts["likes"] / posts["followers"]
+
+    def difference(kept):
+        by = rate[kept].groupby(posts["post_type"][kept]).mean()
+        return by["reel"] - by["photo"]
+
+    whole = difference(rate.notna())
+    moves = [difference(posts["account"] != name) - whole for name in posts["account"].unique()]
+    assert found["reel less photo"].value == pytest.approx(whole, rel=1e-10)
+    assert found["reel less photo"].se == pytest.approx(math.sqrt(6 / 7 * np.sum(np.square(moves))), rel=1e-8)
+    assert (found["reel less photo"].df, found["photo"].n_accounts) == (6, 7)
+
+
+def test_one_account_and_pairs_of_accounts_are_compared_by_post():
+    posts = some_posts(np.random.default_rng(4), 2)
+    made = engagement_rate(posts, reactions=("likes",))
+    rate = posts["likes"] / 1_000
+    between = compare_rates(made, "account")["a1 less a0"]
+    welch = stats.ttest_ind(rate[posts.account == "a1"], rate[posts.account == "a0"], equal_var=False)
+    assert tuple(welch.confidence_interval(0.95)) == pytest.approx(
+        (between.interval.low, between.interval.high), rel=1e-8
+    )
+    alone = engagement_rate(posts[posts.account == "a0"], reactions=("likes",))
+    mean = compare_rates(alone)["mean rate"]
+    own = rate[posts.account == "a0"]
+    assert (mean.se, mean.df) == pytest.approx((own.std(ddof=1) / math.sqrt(20), 19))
+    months = compare_rates(alone, "month")
+    assert [name for name in months if "less" not in name] == ["2024-01-01", "2024-02-01"]
+    # a group that one account or one post alone makes up has no error that it could tell
+    lonely = posts.assign(post_type=np.where(posts.index == 0, "story", "photo"))
+    for table in (lonely, lonely[lonely.account == "a0"]):
+        found = compare_rates(engagement_rate(table, reactions=("likes",)), "post_type")
+        assert not found["story"].interval.bounded
+        assert not found["story less photo"].interval.bounded
+
+
+@pytest.mark.parametrize("draws", [30, pytest.param(100, marks=pytest.mark.slow)])
+def test_intervals_of_rates_hold_the_truth(draws):
+    rng, held = np.random.default_rng(5), []
+    made = engagement_rate(some_posts(rng, 8, 10), reactions=("likes",))
+    for _ in range(draws):
+        posts = some_posts(rng, 8, 10)
+        made = replace(made, values=posts.assign(rate=posts["likes"] / 1_000))
+        held.append(0.05 * math.exp(0.3**2 / 2) in compare_rates(made)["mean rate"].interval)
+    assert np.mean(held) >= 0.93 - 2 * math.sqrt(0.93 * 0.07 / draws)
+
+
+def test_comparisons_refuse_by_name():
+    made = engagement_rate(
+        some_posts(np.random.default_rng(1), 2).drop(columns="published_at"), reactions=("likes",)
+    )
+    with pytest.raises(ColumnError, match="No column 'format'"):
+        compare_rates(made, "format")
+    with pytest.raises(ColumnError, match="No column 'published_at'"):
+        compare_rates(made, "month")
+    with pytest.raises(DesignError, match="`level` must lie between 0 and 1"):
+        compare_rates(made, level=95)

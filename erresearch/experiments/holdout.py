@@ -16,6 +16,7 @@ from erresearch.claims.registry import grade
 from erresearch.errors import Count, DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags, as_numbers
 from erresearch.experiments.judging import registration
+from erresearch.metrics.comparisons import welch
 from erresearch.results import Doubt, StudentT, Verdict, plain
 
 #: Shares that are compared; the smallest that finds the smallest effect of interest is taken.
@@ -267,8 +268,7 @@ def judge_holdout(people: Any, plan: Holdout, *, name: str = "the list", hash: s
     sides = (left, right)
     parts = np.array([side.var(ddof=1) / len(side) for side in sides])
     se = math.sqrt(parts.sum())
-    # Welch's degrees of freedom
-    df = float(parts.sum() ** 2 / sum(parts**2 / [len(side) - 1.0 for side in sides])) if se else math.inf
+    df = welch(parts, np.array([len(side) - 1.0 for side in sides])) if se else math.inf
     effect = StudentT(float(left.mean() - right.mean()), se, df).estimate(
         f"letters on {plan.outcome}",
         0.95,

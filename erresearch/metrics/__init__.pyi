@@ -1,3 +1,4 @@
+from erresearch.metrics.comparisons import compare_rates as compare_rates
 from erresearch.metrics.money import (
     BreakEven as BreakEven,
     break_even as break_even,

@@ -396,6 +396,7 @@ def engagement_rate(
 
     See Also
     --------
+    compare_rates : Its interval, and differences between periods, kinds of post and accounts.
     band : Which band of the sources a rate lies in.
     percentile_in_tier : Where a rate stands among published ones.
 
