@@ -481,12 +481,8 @@ def _apart(exports: Sequence[Export]) -> pd.Series:
     return days[days > 0]
 
 
-def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
-    """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
-
-    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the
-    same account and day.
-    """
+def _rows_of_days(exports: Sequence[Export], clock: Clock) -> tuple[pd.DataFrame, Freq]:
+    """The rows of all tables, and what each stands for; refused where that fits no period asked for."""
     by, apart = rows_by(exports), _apart(exports).median()
     if by in _LENGTHS and not _LENGTHS[by][0] <= apart <= _LENGTHS[by][1]:
         raise DesignError(
@@ -503,16 +499,26 @@ def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, s
             fix=f"judge by {PERIODS[by].one}: --freq {by}, or freq={by!r}",
         )
     rows = pd.concat([one.rows for one in exports], ignore_index=True).rename(columns={"posts": COUNTED})
-    keys = ["platform", "account"]
-    if len(exports) > 1 and rows.duplicated([*keys, "date"]).any():
+    keys = ["platform", "account", "date"]
+    if len(exports) > 1 and rows.duplicated(keys).any():
         raise DataError(
             "two tables hold figures of the same account and day",
-            got=f"{Count(int(rows.duplicated([*keys, 'date']).sum())):row} twice",
+            got=f"{Count(int(rows.duplicated(keys).sum())):row} twice",
             fix=f'say whose each is with account = "…" {in_mapping()}, or leave one of them out',
         )
     if by == "M":
         # whatever day stands for a month, the last one of it too
         rows["date"] = rows["date"].dt.to_period("M").dt.to_timestamp()
+    return rows, by
+
+
+def day_table(exports: Sequence[Export], clock: Clock, *, entity: Mapping[str, str] | None) -> DayTable:
+    """Take tables of days (:func:`holds_days`) apart, and mark the periods that lack rows.
+
+    Refused are rows that are longer than the periods asked for, weeks that fill no month, and two tables with the
+    same account and day.
+    """
+    keys, (rows, by) = ["platform", "account"], _rows_of_days(exports, clock)
     weekday = list(WEEKDAYS)[int(rows["date"].dt.day_of_week.mode()[0])] if by == "W" else ""
     clock = Clock(clock.freq, clock.tz, weekday or clock.week_start)
     names = [name for name in _OF_DAYS if name in rows.columns]
