@@ -51,7 +51,7 @@ ALSO = {"cli": {"click"}, "report": {"markupsafe"}}
 VAGUE = {"base", "common", "core", "helper", "helpers", "misc", "tools", "util", "utils"}
 
 # Ceilings of the whole: they may only sink.
-MOST_FILES = 142
+MOST_FILES = 129
 LONGEST_CHAIN = 14
 MOST_IN_ROOT = 6
 LONGEST_FILE = 600
