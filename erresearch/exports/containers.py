@@ -422,10 +422,10 @@ def _sheets_of(data: bytes, name: str, limit: int | None) -> tuple[list[Records]
             if kept > MAX_CELLS:
                 raise _too_large(name, "more cells in all of its sheets", f"{MAX_CELLS:,} cells")
             top, left = sheet.start or (0, 0)
-            # most cells are text; each row goes as soon as it is written
+            # most cells are text; each row goes as soon as it is written; older readers panic at an empty sheet's rows
             texts = (
                 [""] * left + [c if type(c) is str else cell_text(c) for c in row]
-                for row in sheet.iter_rows()
+                for row in (sheet.iter_rows() if sheet.height else ())
             )
             rows = itertools.islice(itertools.chain(([] for _ in range(top)), texts), limit)
             sheets.append(_sheet(show_name(sheet.name), rows))
