@@ -602,6 +602,13 @@ def test_an_edited_schedule_and_an_unproven_wager_are_named(plan):
     raised = {doubt.code for doubt in judged(edited).doubts if doubt.raised}
     assert raised == {"registration-unproven", "schedule-edited"}
     assert judged(edited).certainty.level == "low"
+    # nor does a history stand for the rows of the plan into which, or past which, it was made to reach
+    (shop,) = plan.history
+    dates, reached = shop.dates[0] + 7 * np.arange(len(shop) + 30), np.r_[shop.outcome, np.full(30, 1e-6)]
+    longer = replace(shop, dates=dates, outcome=reached, engagement=None, posts=None)
+    own = {doubt.code for doubt in judged(plan).doubts}
+    found = er.judge_experiment(weekly(134), replace(plan, history=(longer,)))
+    assert {doubt.code for doubt in found.doubts} - own == {"schedule-edited", "changed"}
     wagered = er.wager(plan, "x", forecast=0.0, date="2024-12-01")
     other = judged(wagered, hash="0" * 64)
     assert {doubt.code for doubt in other.doubts if doubt.raised} == {"registration-unproven"}

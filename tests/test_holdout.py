@@ -134,14 +134,14 @@ def test_a_plan_comes_back_from_its_file(tmp_path):
     path = write_holdout(plan, tmp_path / "holdout.toml")
     assert read_holdout(path) == plan
     text = path.read_text()
-    for old, new in (
-        ("format = 1", "format = 2"),
-        ("people = ", 'people = "x"  # '),
-        ("share = ", "share = 9"),
-        ("digest", "digst"),
+    for old, new, said in (
+        ("format = 1", "format = 2", "another version"),
+        ("people = ", 'people = "x"  # ', "`people` of holdout.toml is not a whole number"),
+        ("share = ", "share = 9", "another version, or a share"),
+        ("digest", "digst", "holdout.toml is not a table of outcome, person"),
     ):
         path.write_text(text.replace(old, new, 1))
-        with pytest.raises(DataError, match="a file of this plan is damaged"):
+        with pytest.raises(DataError, match=f"a file of this plan is damaged: {said}"):
             read_holdout(path)
 
 

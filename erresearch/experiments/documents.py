@@ -248,7 +248,8 @@ def _damage_named(name: str, *, folder: bool = False) -> Iterator[None]:
     except ErresearchError:
         raise
     except UnfitError as error:
-        raise _damaged(f"`{error.at}` of {name} is not {error.wanted}") from error
+        where = f"`{error.at}` of {name}" if error.at else name
+        raise _damaged(f"{where} is not {error.wanted}") from error
     except OSError as error:
         if not folder:
             raise _damaged(type(error).__name__) from error

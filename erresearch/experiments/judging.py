@@ -389,9 +389,11 @@ def _joined(then: Series, now: Series, plan: PausePlan) -> Series:
     """History as it was planned from, then the rows of the plan."""
     dates = np.arange(then.dates[0], plan.end, np.timedelta64(DAYS[plan.design.every], "D"))
     laid: dict[str, Any] = {name: now.on(dates, name) for name in ("outcome", "engagement", "posts")}
-    laid["outcome"][: len(then)] = then.outcome
+    # a history that was edited may reach into the plan, of which the rows are believed
+    before = then.dates < plan.start
+    laid["outcome"][: before.sum()] = then.outcome[before]
     if then.engagement is not None:
-        laid["engagement"][: len(then)] = then.engagement
+        laid["engagement"][: before.sum()] = then.engagement[before]
     laid |= {name: None for name in laid if getattr(now, name) is None or np.isnan(laid[name]).all()}
     return replace(then, dates=dates, **laid)
 
