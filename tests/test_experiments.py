@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import re
+import tracemalloc
 from dataclasses import replace
 
 import icalendar
@@ -214,7 +215,11 @@ def test_ratio_against_two_stage_least_squares_and_its_set_by_brute_force():
     y = 0.5 * x + 0.3 * rng.standard_normal(24)
     z, x, y = z - z.mean(1, keepdims=True), x - x.mean(), y - y.mean()
     sums = PlanSums(z @ np.column_stack([y, x]), (z**2).sum(1), z @ z[0], False)
+    tracemalloc.start()
     value, hull = ratio_set(sums, 0.95)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100 * z.nbytes / 24  # a few numbers of each plan, not one for each plan and each θ
     assert_allclose(value, IV2SLS(y, x[:, None], z[0][:, None]).fit().params[0], rtol=1e-10)
 
     def kept(theta):
