@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from erresearch.claims import check_disclosure, pool, share
-from erresearch.claims.disclosure import _few_solutions
+from erresearch.claims.disclosure import _few_solutions, check_rows
 from erresearch.engine.moments import Moments
 from erresearch.errors import DataError, EngineError, ErresearchWarning
 from erresearch.relate import regress
@@ -378,3 +378,19 @@ def test_bare_sums_are_looked_at_too():
         m = Moments.from_frame(pd.DataFrame({"account": by, **columns}), ["x", "y"], by="account")
         with pytest.raises(DataError, match=said):
             check_disclosure(m)
+
+
+def test_the_rows_of_a_large_group_are_not_compared_with_each_other():
+    class Watched(np.ndarray):
+        compared = 0
+
+        def __array_ufunc__(self, ufunc, method, *inputs, out=(), **how):
+            Watched.compared += ufunc is np.equal
+            plain = [each.view(np.ndarray) if isinstance(each, Watched) else each for each in (*inputs, *out)]
+            how |= {"out": tuple(plain[len(inputs) :])} if out else {}
+            return getattr(ufunc, method)(*plain[: len(inputs)], **how)
+
+    table = np.random.default_rng(1).normal(10, 1, (2000, 3))
+    table[:, 2] = table[:, 0] > 10
+    check_rows(table.view(Watched), np.zeros(2000, dtype=int), ["x", "y", "flag"], 20)
+    assert 0 < Watched.compared < 20

@@ -335,9 +335,10 @@ def _fault(v: np.ndarray, own: np.ndarray, follows: Callable[[np.ndarray], bool]
 
 def _told_by_flag(flag: np.ndarray, v: np.ndarray) -> bool:
     """Whether Σ flag·z of a two-valued flag leaves one row of z to be seen."""
-    sides = [v[flag == side] for side in np.unique(flag)]
-    if len(sides) != 2:
+    found = np.unique(flag)
+    if len(found) != 2:
         return False
+    sides = [v[flag == side] for side in found]
     if len(np.unique(v)) == 2:
         return any(min(np.unique(side, return_counts=True)[1]) < _APART for side in sides)
     return any(np.abs(side).max() > _DOMINANT * np.abs(side).sum() for side in sides)
