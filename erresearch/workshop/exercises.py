@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -198,10 +199,10 @@ def _judge(entry: Mapping[str, Any]) -> Judge:
 
 
 def _answer(told: str) -> Callable[[int], Any]:
-    """The function that computes an answer, with what it is told beside the seed: "class_rate M01"."""
+    """The function that computes an answer, with what it is told beside the seed ("class_rate M01"); asked often."""
     name, *how = told.split()
     compute: Callable[..., Any] = getattr(answers, name)
-    return lambda rng: compute(rng, *how)
+    return cache(lambda rng: compute(rng, *how))
 
 
 EXERCISES: Final[Mapping[str, Judge]] = MappingProxyType(
