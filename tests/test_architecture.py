@@ -278,6 +278,8 @@ def test_everything_public_is_documented_and_typed():
                 faults.append(f"{where} takes **{node.args.kwarg.arg}: name its options")
             if ".__name__\n" in (ast.get_docstring(node) or ""):
                 faults.append(f"{where} shows its name as an example, not what it does")
+            if re.search(r"[a-z] -{3,}", ast.get_docstring(node) or ""):
+                faults.append(f"{where} has a heading and its text in one line")
     assert faults == []
 
 

@@ -59,8 +59,8 @@ def test_one_entity_agrees_with_statsmodels_refits_and_its_diebold_mariano(one):
     t = saved.mean() / (saved.std(ddof=0) / np.sqrt(len(saved)))
     assert float(oracle.statistic) == pytest.approx(t, rel=1e-6)
     assert found.saved == pytest.approx(saved.to_numpy(), abs=1e-10)
-    assert np.sign(found.gain.value) == np.sign(t)
-    assert 0.3 < abs(found.gain.value / found.gain.se / t) < 3
+    assert np.sign(found.gain.statistic) == np.sign(t)
+    assert 0.3 < abs(found.gain.statistic / t) < 3
     assert found.cautions == ("39 forecasts of one entity: fewer than 52 allow no decisive word",)
 
 

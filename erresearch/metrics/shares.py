@@ -269,8 +269,9 @@ def nps_over_time(
     --------
     nps : One score.
 
-    References ---------- Higgins, J. P. T. & Thompson, S. G. (2002). Quantifying heterogeneity in a meta-analysis.
-    Statistics in Medicine 21.
+    References
+    ----------
+    Higgins, J. P. T. & Thompson, S. G. (2002). Quantifying heterogeneity in a meta-analysis. Statistics in Medicine 21.
 
     Examples
     --------
@@ -456,8 +457,9 @@ class ShareDifference:
     """Score interval of a difference of two shares of the same answers, such as promoters less detractors.
 
     θ is kept where |d − θ| ≤ z·√[(2q + θ − θ²)/n], d = (plus − minus)/n, and q is the share of minus that fits best
-    if the difference is θ: the positive root of 2n·q² − [(plus + minus)(1 − θ) − 2·minus·θ − 2·rest·θ]·q − minus·θ(1
-    − θ). Tango's interval of paired shares, which answers of three kinds are.
+    if the difference is θ: the positive root of
+    2n·q² − [(plus + minus)(1 − θ) − 2·minus·θ − 2·rest·θ]·q − minus·θ(1 − θ).
+    Tango's interval of paired shares, which answers of three kinds are.
 
     Parameters
     ----------

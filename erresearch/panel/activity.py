@@ -414,7 +414,6 @@ def daily_figures(
     figures = [pl.col(name).cast(pl.Float64) for name in names]
     table = _with_names(gather(arrived.frame), owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
-        pl.col("platform", "account").cast(pl.String),
         *[pl.when(value.is_finite()).then(value) for value in figures],
     )
     dated = table.filter(pl.col("date").is_not_null())
@@ -465,7 +464,7 @@ def _with_names(rows: pl.DataFrame, owners: pl.DataFrame, what: str) -> pl.DataF
                 fix=f"add a column {name!r}",
             )
         rows = rows.with_columns(pl.lit(only[0]).alias(name))
-    return rows
+    return rows.with_columns(pl.col("platform", "account").cast(pl.String))
 
 
 def _placed(

@@ -128,9 +128,11 @@ def build_panel(
     erresearch.audit : The panel, judged.
     erresearch.panel.Rules : What may be decided otherwise.
 
-    Notes ----- Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own:
-    its rows are summed by account and period where they are, only the sums come here, and the numbers are those of a
-    table in memory. The panel of lazy posts is lazy again.
+    Notes
+    -----
+    Every table may be lazy (Polars, DuckDB and others that narwhals knows), each in an engine of its own: its rows are
+    summed by account and period where they are, only the sums come here, and the numbers are those of a table in
+    memory. The panel of lazy posts is lazy again.
 
     Examples
     --------

@@ -209,7 +209,7 @@ def _nothing_shared(
             )
         return DataError(
             f"posts and outcomes of {entity!r} share too few days",
-            got="{}; outcome {} to {}: {}".format(words, *sold[entity], shared),
+            got=f"{words}; outcome {sold[entity][0]} to {sold[entity][1]}: {shared}",
             allowed=f"{SHORTEST_DAYS} days or more",
             fix="export both for the same dates",
         )
@@ -263,8 +263,9 @@ def between_files(parts: Sequence[Export], owners: Mapping[str, str], clock: Clo
     found: dict[str, set[int]] = {}
     spans: dict[tuple[str, str], list[tuple[dt.date, dt.date, int]]] = {}
     for part in parts:
-        sold = part.rows if "kind" in part.rows.columns else part.rows.head(0).assign(kind="")
-        sold = sold[(sold["kind"] == "sale") & sold["date"].notna()]
+        if "kind" not in part.rows.columns:
+            continue
+        sold = part.rows[(part.rows["kind"] == "sale") & part.rows["date"].notna()]
         for name, some in sold.groupby("entity"):
             if str(name) in owners:
                 span = (some["date"].min().date(), some["date"].max().date())

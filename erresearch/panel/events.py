@@ -206,8 +206,9 @@ def public_holidays(country: str, years: Iterable[int]) -> pd.DataFrame:
     UnknownNameError
         If the country, or its part, is not known.
 
-    Notes ----- From the package ``holidays`` (MIT), which knows some 250 countries. School holidays and paydays are
-    not among them.
+    Notes
+    -----
+    From the package ``holidays`` (MIT), which knows some 250 countries. School holidays and paydays are not among them.
 
     Examples
     --------

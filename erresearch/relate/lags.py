@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import day_number
-from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks
+from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks, no_rows
 from erresearch.engine.moments import Moments, bounded_moments
 from erresearch.engine.sources import open_rows
 from erresearch.errors import Count, DataError, DesignError, GuardError
@@ -155,6 +155,8 @@ def check_complete(rows: int, dropped: dict[str, int], edge: int) -> None:
     """Count the rows at the `edge` of a series among those left out, and refuse a panel of which nothing is left."""
     if edge:
         dropped["without the earlier and later rows asked for"] = edge
+    if not rows and not dropped:
+        raise no_rows()
     if not rows:
         raise DataError(
             "no row has all the earlier and later rows asked for",

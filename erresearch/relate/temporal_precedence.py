@@ -232,17 +232,19 @@ def in_periods(moments: Moments, wanted: np.ndarray) -> Moments:
     keep, account = np.unique(cells.account[chosen], return_inverse=True)
     periods, period = np.unique(cells.period[chosen], return_inverse=True)
 
-    (i, j), k = np.triu_indices(rows.shape[1]), rows.shape[1]
-    total = np.zeros((len(keep), k + len(i)))
-    np.add.at(total, account, np.column_stack([rows, rows[:, i] * rows[:, j]]))
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.bincount(account, weights=values, minlength=len(keep))
+
+    # product by product: all of them at once are many times as large as the rows
+    pairs = zip(*np.triu_indices(rows.shape[1]), strict=True)
     count = np.bincount(account, minlength=len(keep))
     return replace(
         moments,
         keys=moments.keys[keep],
         count=count,
         weight=count.astype(float),
-        sums=total[:, :k],
-        cross=total[:, k:],
+        sums=np.column_stack([summed(column) for column in rows.T]),
+        cross=np.column_stack([summed(rows[:, i] * rows[:, j]) for i, j in pairs]),
         cells=Cells(cells.periods[periods], account, period, np.ones(len(rows)), rows),
         source=None,
     )

@@ -373,6 +373,13 @@ class Estimate(Printed):
     by: str = ""
 
     @property
+    def statistic(self) -> float:
+        """Estimate over standard error; infinite where the standard error is 0."""
+        if self.se == 0:
+            return math.copysign(math.inf, self.value) if self.value else math.nan
+        return self.value / self.se
+
+    @property
     def pvalue(self) -> float:
         """Two-sided p-value of a true value of 0."""
         return self.behind().pvalue(0.0)

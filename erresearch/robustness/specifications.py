@@ -322,7 +322,7 @@ def _summaries(t: np.ndarray, critical: float, sign: int) -> dict[str, np.ndarra
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Subsets:
-    """All models of one sample group, definition, lag and set of effects, in the order of :func:`masks`."""
+    """All models of one definition, lag and set of effects, in the order of :func:`masks`."""
 
     value: np.ndarray
     se: np.ndarray
@@ -544,8 +544,10 @@ def adversary(
     needed = [outcome, by, period]
     if set(needed) - set(frame.columns):
         raise missing_columns(needed, frame.columns, where="the panel")
-    there = [name for name in frame.columns if frame[name].n_unique() > 1]
-    kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
+    kinds, controls = (
+        [name for name in names if name in frame.columns and frame[name].n_unique() > 1]
+        for names in (_DEFINITIONS, _CONTROLS)
+    )
     if not kinds:
         raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
     definitions = [f"log {name}" for name in kinds]
