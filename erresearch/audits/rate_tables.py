@@ -18,7 +18,9 @@ from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl
-from erresearch.metrics import DEFINITIONS, band, engagement_rate, nps
+from erresearch.metrics.published_bands import band
+from erresearch.metrics.rates import DEFINITIONS, engagement_rate
+from erresearch.metrics.shares import nps
 from erresearch.panel.records import Panel, RowAccounting
 from erresearch.results import Estimate, Table
 from erresearch.schema.vocabulary import PERIODS, REACTIONS

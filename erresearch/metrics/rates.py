@@ -11,14 +11,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Every, check_every, period_start, with_calendar
 from erresearch.engine.sources import as_narwhals
-from erresearch.errors import (
-    ColumnError,
-    Count,
-    DataError,
-    GuardError,
-    check_name,
-    missing_columns,
-)
+from erresearch.errors import ColumnError, Count, DataError, GuardError, check_name, missing_columns
 from erresearch.io.files import frozen, registry
 from erresearch.results import Printed
 from erresearch.results.rounding import Lined, percent
@@ -27,7 +20,6 @@ from erresearch.schema.vocabulary import AUDIENCES, REACTIONS
 
 Denominator = Literal["followers", "reach", "views", "impressions"]
 Per = Literal["post", "day", "period", "user"]
-_PLATFORM = nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
 _REASON = "__reason__"
 _MADE = ("reactions", "posts", "rate")
 
@@ -135,13 +127,18 @@ class RateDefinition:
         summed = _sum(chosen.get("other", self.by_platform[0][1]) if chosen else self.reactions)
         for name, reactions in self.by_platform:
             if name != "other":
-                here = _PLATFORM.is_in(list(PLATFORMS[name].aliases))
+                here = _platform().is_in(list(PLATFORMS[name].aliases))
                 summed = nw.when(here).then(_sum(reactions)).otherwise(summed)
         return summed
 
     def __str__(self) -> str:
         """Identifier, name and formula."""
         return f"{' '.join(part for part in (self.id, self.name) if part)}: {self.formula}"
+
+
+def _platform() -> nw.Expr:
+    # made when it is used: narwhals looks for pandas, which has no part in building the pages of the site
+    return nw.col("platform").cast(nw.String()).str.strip_chars().str.to_lowercase()
 
 
 def _sum(reactions: Sequence[str]) -> nw.Expr:
@@ -262,7 +259,7 @@ def settle(asked: RateDefinition, frame: Any, columns: list[str]) -> RateDefinit
         return asked
     names = {"other"}
     if "platform" in columns:
-        seen = map(str, frame.lazy().select(p=_PLATFORM).unique().collect()["p"].to_list())
+        seen = map(str, frame.lazy().select(p=_platform()).unique().collect()["p"].to_list())
         spelt = {alias: name for name, one in PLATFORMS.items() for alias in one.aliases}
         names = {spelt.get(name, "other") for name in seen}
     counted = {name: PLATFORMS[name].reactions for name in sorted(names)}

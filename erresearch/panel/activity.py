@@ -17,7 +17,7 @@ from erresearch.errors import ColumnError, Count, DataError, GuardError
 from erresearch.exports.combine import plain_name
 from erresearch.exports.layouts import load_registry
 from erresearch.io import pl
-from erresearch.metrics import PLATFORMS
+from erresearch.metrics.rates import PLATFORMS
 from erresearch.panel.inputs import (
     LOCAL,
     MERGED,

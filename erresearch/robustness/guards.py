@@ -458,9 +458,7 @@ def _looks(data: Any, names: list[str]) -> list[tuple[str, Moments]]:
 def _exact(moments: Moments) -> bool:
     """Whether the last column is a linear function of the others, and more than a few values."""
     gram = centred(moments, within=False)
-    if still(np.diag(gram), np.einsum("gii->i", moments.grams())).any():
-        return False
-    if unexplained(gram) > 1e-12:
+    if still(np.diag(gram), np.einsum("gii->i", moments.grams())).any() or unexplained(gram) > 1e-12:
         return False
     if moments.source is None:
         return True
@@ -507,8 +505,8 @@ def far_out_periods(data: Any, names: Sequence[str], *, by: str, time: str) -> l
     for name in names:
         keys = (nw.col(by).alias("account"), nw.col(time).alias("period"))
         rows = open_rows(data, [name], [by, time], None).frame
-        rows = rows.select(nw.col(name).cast(nw.Float64()).alias("value"), *keys)
-        rows = rows.filter(value.is_finite() & ~nw.col("account").is_null())
+        own = nw.col(name).cast(nw.Float64()).alias("value")
+        rows = rows.filter(~nw.col(by).is_null()).select(own, *keys).filter(value.is_finite())
         rows = rows.with_columns(nw.when(value > 0).then(value).alias("positive"))
         shares = value / value.sum().over("account"), value / positive.median().over("account")
         far = rows.with_columns(shares[0].alias("share"), shares[1].alias("times")).filter(odd)

@@ -544,10 +544,8 @@ def adversary(
     needed = [outcome, by, period]
     if set(needed) - set(frame.columns):
         raise missing_columns(needed, frame.columns, where="the panel")
-    kinds, controls = (
-        [name for name in names if name in frame.columns and frame[name].n_unique() > 1]
-        for names in (_DEFINITIONS, _CONTROLS)
-    )
+    there = [c for c in (*_DEFINITIONS, *_CONTROLS) if c in frame.columns and frame[c].n_unique() > 1]
+    kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
     if not kinds:
         raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
     definitions = [f"log {name}" for name in kinds]

@@ -17,7 +17,7 @@ from erresearch.claims.board import examine
 from erresearch.engine.expressions import log
 from erresearch.errors import Count
 from erresearch.io import pd
-from erresearch.metrics import engagement_rate
+from erresearch.metrics.rates import engagement_rate
 from erresearch.panel.build import build_panel
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.reaction_models import decay
