@@ -103,11 +103,6 @@ def pytest_configure(config: pytest.Config) -> None:
 gc.disable()
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are processors: those that wait for a browser or a program leave theirs idle."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that wait for a browser or a kernel: begun last, the other workers would wait for them."""
     items.sort(key=lambda item: item.path.name not in WAITING)
