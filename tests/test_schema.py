@@ -26,7 +26,6 @@ def test_declarations_are_whole(table: TableSchema) -> None:
     assert len(set(names)) == len(names)
     assert set(table.key) <= set(names)
     assert {name for pair in table.at_most for name in pair} <= set(names)
-    assert list(table.to_frame().index) == names
     assert all(column.about for column in table.declared)
 
 

@@ -7,13 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 from erresearch.errors import missing_columns
 from erresearch.io.files import registry
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: What people do with a post, of those that every platform counts in one way or another.
 REACTIONS: Final = ("likes", "comments", "shares", "saves")
@@ -254,16 +251,6 @@ class TableSchema:
         counts = [declared.get(name, Column(name, "", "number", COUNT)) for name in dict.fromkeys(numbers)]
         rest = [declared.get(name, Column(name, "", "text")) for name in dict.fromkeys(others)]
         return TableSchema(self.name, tuple(replace(column, required=True) for column in (*counts, *rest)))
-
-    def to_frame(self) -> pd.DataFrame:
-        """The data dictionary: one row per column (a pandas DataFrame)."""
-        import pandas as pd
-
-        heads = ["column", "unit", "kind", "allowed", "required", "about"]
-        rows = [
-            (one.name, one.unit, one.dtype, one.rule.text, one.required, one.about) for one in self.declared
-        ]
-        return pd.DataFrame(rows, columns=heads).set_index("column")
 
 
 _UNITS: Final[Mapping[str, str]] = MappingProxyType(
