@@ -133,6 +133,26 @@ def by_day(days: int = 140, **more: object) -> pd.DataFrame:
     return table.assign(**({"views": 2.0, "reach": 3.0, "profile_visits": 1.0} | more))
 
 
+@pytest.mark.parametrize("table", ["posts", "outcomes", "followers", "spend"])
+def test_categorical_names_give_the_panel_of_plain_text(table: str):
+    spent = by_day(views=5.0).rename(columns={"views": "spend"})[["date", "account", "spend"]]
+    tables = {
+        "posts": pd.concat([weekly_posts(), weekly_posts(account="b", platform="tiktok")]),
+        "outcomes": daily_sales(),
+        "followers": pd.concat(
+            [by_day(account="@Shop", followers=900.0), by_day(platform="tiktok", account="b")]
+        ),
+        "spend": spent.assign(entity="shop", currency="EUR", grain="day"),
+    }
+    whole = panel(**tables)
+    names = tables[table].select_dtypes(["object", "string"]).columns
+    assert len(names) > 1
+    made = panel(**tables | {table: tables[table].astype(dict.fromkeys(names, "category"))})
+    pd.testing.assert_frame_equal(made.rows, whole.rows)
+    assert (made.accounting, made.notes) == (whole.accounting, whole.notes)
+    assert {"followers", "daily_views (tiktok)", "spend"} <= set(made.rows)
+
+
 def test_figures_by_day_are_added_up_over_whole_periods():
     made = panel(followers=by_day())
     assert made.rows["daily_views (instagram)"].tolist() == [14.0] * 19

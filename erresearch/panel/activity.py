@@ -324,6 +324,9 @@ def spending(
     wanted = (*ADS.labels, "spend")
     arrived = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=wanted)
     table, clock = gather(arrived.frame), request.clock
+    # names may be categories or numbers
+    labels = pl.selectors.by_name("account", "entity", "currency", "grain", require_all=False)
+    table = table.with_columns(labels.cast(pl.String))
     rows = table.height
     if "grain" in table.columns and (table["grain"] == "range").any():
         raise DataError(
