@@ -362,6 +362,8 @@ def test_the_adversary_takes_a_wish_and_a_panel():
     falling = panel.assign(revenue=1 / panel.revenue)
     granted = adversary(panel, wish="positive").granted
     assert adversary(falling, wish="negative").granted == granted
+    told = panel.assign(tags=[["a"]] * len(panel), place=[{"city": "b"}] * len(panel))
+    assert adversary(told, wish="positive").granted == granted
     with pytest.raises(UnknownNameError, match=r"no wish 'yes'\. Allowed: negative, nothing, positive"):
         adversary(panel, wish="yes")
     with pytest.raises(ColumnError, match="No column 'week' in the panel"):

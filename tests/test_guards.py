@@ -18,6 +18,7 @@ from erresearch.robustness.guards import (
     Ratio,
     bare,
     check,
+    far_out_periods,
     is_log1p,
     is_rate,
     made_of_predictors,
@@ -201,6 +202,15 @@ def test_one_revenue_series_on_two_accounts_is_refused_and_own_series_are_not():
     repeated_outcome(pd.concat([weekly()] * 3), "revenue", by="account", period="week")
     with pytest.raises(GuardError, match="a series needs its time"):
         repeated_outcome(weekly(), "revenue", by="account")
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, pl.DataFrame])
+def test_rows_without_an_account_are_no_account_with_a_far_out_period(engine):
+    rows = {"account": ["a"] * 20 + [None] * 20, "week": [*range(20)] * 2, "revenue": [1.0] * 39 + [500.0]}
+    assert far_out_periods(engine(rows), ["revenue"], by="account", time="week") == []
+    rows["account"] = ["a"] * 20 + ["b"] * 20
+    (doubt,) = far_out_periods(engine(rows), ["revenue"], by="account", time="week")
+    assert doubt.code == "one-period"
 
 
 @pytest.mark.parametrize("unit", ["factor", "shift", "posts"])

@@ -424,6 +424,13 @@ def test_series_shorter_than_the_lags():
         precedence(panel_of(weeks=8), *LOGS, **HOW, lags=9)
 
 
+@pytest.mark.parametrize("by", ["account", None], ids=str)
+def test_a_table_without_rows_is_told_so(by):
+    empty = panel_of()[:0]
+    with pytest.raises(DataError, match="the table has no rows"):
+        precedence(empty, "posts", "revenue", by=by, time="week")
+
+
 def test_too_few_rows_for_the_model():
     with pytest.raises(DesignError, match=r"complete rows cannot carry \d+ parameters"):
         precedence(panel_of(accounts=2, weeks=9), *LOGS, **HOW, lags=4)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,21 @@ def test_every_data_set_band_layout_and_command_has_its_place(pages: ModuleType)
     assert all(pages.md(entry["id"]) in pages.platforms_page() for entry in layouts["format"])
     commands = pages.commands_page()
     assert all(f"## erresearch {name}\n" in commands for name in ("audit", "inspect", "pool", "reproduce"))
+
+
+BARE = """
+import importlib, pkgutil, sys, types
+sys.modules |= {name: types.ModuleType(name) for name in ("pandas", "polars")}
+import erresearch
+for found in pkgutil.walk_packages(erresearch.__path__, "erresearch."):
+    if not found.name.startswith("erresearch.cli"):
+        importlib.import_module(found.name)
+"""
+
+
+def test_what_the_pages_are_made_of_is_imported_without_pandas_and_polars():
+    done = subprocess.run([sys.executable, "-c", BARE], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_public_name_is_in_the_reference(pages: ModuleType):
