@@ -34,9 +34,12 @@ __all__ = [
     "FEW_CLUSTERS",
     "Periods",
     "Scores",
+    "WildBootstrap",
     "crv1",
     "crv3",
     "effective_clusters",
+    "wild_bootstrap",
+    "wild_bootstraps",
 ]
 
 #: Smallest eigenvalue of the correlation-scaled Hessian without an account below which something is not identified.
@@ -385,6 +388,10 @@ class WildBootstrap:
     variance : (3, B) ndarray
         q0, q1, q2.
 
+    See Also
+    --------
+    wild_bootstrap : Makes it.
+
     Examples
     --------
     >>> rng = np.random.default_rng(1)
@@ -488,6 +495,10 @@ def wild_bootstrap(
     WildBootstrap
         Gives intervals at any level and p-values for any null.
 
+    See Also
+    --------
+    wild_bootstraps : Several combinations on the same draws.
+
     Examples
     --------
     >>> scores = np.array([1.0, -2.0, 0.5, 0.5, 1.0, -1.0])[:, None]
@@ -503,7 +514,11 @@ def wild_bootstraps(
 ) -> list[WildBootstrap]:
     """Restricted wild cluster bootstraps of several combinations, one per row, with the same weights for all.
 
-    Equal to :func:`wild_bootstrap` of each with the same seed; weights are drawn once, in blocks of bounded size.
+    Equal to that of each with the same seed; weights are drawn once, in blocks of bounded size.
+
+    See Also
+    --------
+    wild_bootstrap : One combination.
     """
     groups, generator = need_several(model), np.random.default_rng(rng)
     restricted = [_restricted(model, contrast) for contrast in contrasts]
