@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
@@ -34,7 +35,7 @@ from erresearch.relate.distributed_lags import (
     weighted_sum,
     whole_calendar,
 )
-from erresearch.results import DailyResponse, Doubt, Precedence, Reliability, Shown
+from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown
 from erresearch.results.estimates import check_level
 from erresearch.schema.vocabulary import EVENT
 
@@ -135,8 +136,8 @@ def daily_response(
     """
     controls = listed(controls)
     check_level(level)
-    rows, counted = _asked(days, x, y, time=time, by=by, controls=controls)
-    told = () if counted.endswith("_24h") else (_LATE,)
+    rows, reactions = _asked(days, x, y, time=time, by=by, controls=controls)
+    told = () if reactions.endswith("_24h") else (_LATE,)
     kinds: Mapping[str, str] = {}
     if events is None:
         told = (*told, _UNDECLARED)
@@ -153,7 +154,7 @@ def daily_response(
     shops = {
         str(name): _prepare(
             rows if by is None else rows[rows[by] == name],
-            counted,
+            reactions,
             y,
             time=time,
             controls=controls,
@@ -182,18 +183,18 @@ def _asked(
 ) -> tuple[pd.DataFrame, str]:
     """The rows with the columns that are needed, and which column counts the reactions."""
     present = column_names(days)
-    counted = f"{x}_24h" if f"{x}_24h" in present else x
-    twice = [name for name in controls if name in (counted, x, y)]
+    reactions = f"{x}_24h" if f"{x}_24h" in present else x
+    twice = [name for name in controls if name in (reactions, x, y)]
     if twice:
         raise DesignError(
             "a control is x or y itself", got=", ".join(map(repr, twice)), fix="leave it out of `controls`"
         )
-    named = list(dict.fromkeys((counted, y, "posts", "orders", *controls)))
+    named = list(dict.fromkeys((reactions, y, "posts", "orders", *controls)))
     wanted = [name for name in named if name in present or name not in ("posts", "orders")]
     absent = [name for name in (*wanted, time, *([by] if by else [])) if name not in present]
     if absent:
         raise missing_columns(absent, present, fix=in_the_index(days))
-    return _table(days, wanted, time, by), counted
+    return _table(days, wanted, time, by), reactions
 
 
 _LATE: Final = Doubt(
@@ -309,23 +310,7 @@ def _known_days(
     reactions, revenue = (table[name].to_numpy(dtype=float).copy() for name in (x, y))
     if "posts" in table:  # days on which nothing was posted have no reactions
         reactions[(table["posts"].to_numpy() == 0) & np.isnan(reactions)] = 0.0
-    for name, values in ((x, reactions), (y, revenue)):
-        if np.isinf(values).any():
-            raise DataError(
-                f"`{name}` holds infinite values", fix="leave them empty where they are not known"
-            )
-        if not (values > 0).any():
-            raise DataError(
-                f"`{name}` is never above 0",
-                got=f"{Count(int(np.isfinite(values).sum())):day} with a number",
-                fix="name the column that counts it",
-            )
-    if (reactions < 0).any():
-        raise DataError(
-            f"`{x}` must be 0 or more",
-            got=f"{Count(int((reactions < 0).sum())):day} below 0",
-            fix="bring counts, not changes",
-        )
+    _check_numbers(x, reactions, y, revenue)
     both = np.flatnonzero(np.isfinite(reactions)), np.flatnonzero(np.isfinite(revenue))
     first, last = max(each[0] for each in both), min(each[-1] for each in both)
     days = last - first + 1
@@ -371,6 +356,27 @@ def _known_days(
     posted = weekday[reactions > 0]
     said += counted("one-weekday", len(posted) * (len(set(posted)) == 1))
     return table, reactions, revenue, weekday, said
+
+
+def _check_numbers(x: str, reactions: np.ndarray, y: str, revenue: np.ndarray) -> None:
+    """Refuse numbers that are infinite or never above 0, and reactions below 0."""
+    for name, values in ((x, reactions), (y, revenue)):
+        if np.isinf(values).any():
+            raise DataError(
+                f"`{name}` holds infinite values", fix="leave them empty where they are not known"
+            )
+        if not (values > 0).any():
+            raise DataError(
+                f"`{name}` is never above 0",
+                got=f"{Count(int(np.isfinite(values).sum())):day} with a number",
+                fix="name the column that counts it",
+            )
+    if (reactions < 0).any():
+        raise DataError(
+            f"`{x}` must be 0 or more",
+            got=f"{Count(int((reactions < 0).sum())):day} below 0",
+            fix="bring counts, not changes",
+        )
 
 
 def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
@@ -432,13 +438,7 @@ def _response(
     """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
     moved = [shop.days.movement() for shop in shops]
     precision = np.array([1 / each[0].se ** 2 for each in moved])
-    weights = [float(each) for each in precision / precision.sum()]
-
-    def pooled(parts: Sequence[Sequence[Drawn]]) -> list[Drawn]:
-        sums = (weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True))
-        rows = [sum(part.rows for part in each) for each in zip(*parts, strict=True)]
-        return [replace(one, rows=n, shops=len(shops)) for one, n in zip(sums, rows, strict=True)]
-
+    pooled = partial(_pooled, weights=(precision / precision.sum()).tolist())
     before, same, beside, after, over = movement = pooled(moved)
     capped = pooled([shop.days.capped.movement() for shop in shops])
     bands = pooled([shop.days.bands() for shop in shops])
@@ -452,14 +452,8 @@ def _response(
     contemporaneous = dip if dips else same.estimate(f"{x} with {y}", level)
     forward = replace(forward, method=forward.method + held)
     lead = after.estimate(f"{x} after {y} (placebo)", level)
-    # what one more reaction goes with in revenue, and one more post where posts are counted
     size = replace(four_weeks, unit=currency)
-    name = x.removesuffix("_24h")
-    one = "reaction" if name == "engagement" else name.removesuffix("s")
-    money, posts = sum(shop.money for shop in shops), sum(shop.posts for shop in shops)
-    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
-    worth = size.transformed(f"one more {one}", factor=money / reactions)
-    per_post = size.transformed("one more usual post", factor=money / posts) if posts > 0 else None
+    worth = _worth(shops, size, x)
     order = Precedence(
         x=f"log {x}",
         y=f"log {y}",
@@ -479,7 +473,7 @@ def _response(
         reliability=Reliability(math.nan, math.nan, "days"),
         same="same day",
         after="next two weeks",
-        worth=(worth,) if per_post is None else (worth, per_post),
+        worth=worth,
     )
     return DailyResponse(
         x=x,
@@ -491,13 +485,32 @@ def _response(
             capped[0].estimate(f"{x} before {y}, capped", level),
             capped[1].estimate(f"{x} with {y}, capped", level),
         ),
-        worth=worth,
-        per_post=per_post,
+        worth=worth[0],
+        per_post=worth[1] if len(worth) > 1 else None,
         shown=tuple(_shown(shops, pooled, movement, capped, level)),
         cautions=(*told, *(doubt for shop in shops for doubt in shop.cautions)),
         first=min(shop.first for shop in shops),
         last=max(shop.last for shop in shops),
     )
+
+
+def _pooled(parts: Sequence[Sequence[Drawn]], *, weights: Sequence[float]) -> list[Drawn]:
+    """Each combination over all shops: weighted, and of the rows of all."""
+    sums = (weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True))
+    rows = [sum(part.rows for part in each) for each in zip(*parts, strict=True)]
+    return [replace(one, rows=n, shops=len(weights)) for one, n in zip(sums, rows, strict=True)]
+
+
+def _worth(shops: Sequence[_Prepared], size: Estimate, x: str) -> tuple[Estimate, ...]:
+    """What one more reaction goes with in revenue, and one more post where posts are counted."""
+    name = x.removesuffix("_24h")
+    one = "reaction" if name == "engagement" else name.removesuffix("s")
+    money, posts = sum(shop.money for shop in shops), sum(shop.posts for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    worth = size.transformed(f"one more {one}", factor=money / reactions)
+    if not posts > 0:
+        return (worth,)
+    return worth, size.transformed("one more usual post", factor=money / posts)
 
 
 def _shown(
@@ -508,19 +521,19 @@ def _shown(
     level: float,
 ) -> Iterator[Shown]:
     """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
+
+    def part(data: Literal["as-weeks", "without-events"], each: Sequence[ShopSeries]) -> Shown:
+        found = pooled([series.movement() for series in each])
+        most = pooled([series.capped.movement() for series in each])
+        return Shown(data, found[0].rows, *reach(found, most, level))
+
     rows = moved[0].rows
     longer = rows + DAYS.year * len(shops)  # of each of them
     yield Shown("as-it-is", rows, *reach(moved, capped, level))
     yield Shown("another-year", round(longer), *reach(moved, capped, level, more=longer / rows))
-    others: list[tuple[Literal["as-weeks", "without-events"], list[ShopSeries]]]
-    others = [("as-weeks", [shop.weeks for shop in shops])]
+    with suppress(DesignError):  # too few weeks for shifts: nothing could be shown, and nothing is said
+        yield part("as-weeks", [shop.weeks for shop in shops])
     if any(shop.days.happened.size for shop in shops):
-        bare = [replace(shop.days, happened=shop.days.happened[:, :0]) for shop in shops]
-        others.append(("without-events", bare))
-    for data, each in others:
-        try:
-            moved = pooled([series.movement() for series in each])
-            capped = pooled([series.capped.movement() for series in each])
-        except DesignError:
-            continue  # too few weeks for shifts: nothing could be shown, and nothing is said
-        yield Shown(data, moved[0].rows, *reach(moved, capped, level))
+        yield part(
+            "without-events", [replace(shop.days, happened=shop.days.happened[:, :0]) for shop in shops]
+        )
