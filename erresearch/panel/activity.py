@@ -423,10 +423,9 @@ def daily_figures(
     exact = {(p, plain_name(a)): e for p, a, e in owners.select("platform", "account", "entity").iter_rows()}
     entities = spine["entity"].unique().to_list()
     # a platform's only account, whatever its name here; beside one that published, a second name is another account
-    single = {}
+    single, published = {}, _by_platform(owners, "entity")
     for platform, theirs in _by_platform(dated, "account").items():
-        of_all = _by_platform(owners, "entity").get(platform, [])
-        only = next((each for each in (of_all, entities) if len(each) == 1), [])
+        only = next((each for each in (published.get(platform, []), entities) if len(each) == 1), [])
         if only and not any((platform, plain_name(account)) in exact for account in theirs):
             single[platform] = only[0]
     owned, lost = _placed(dated, exact, single)
