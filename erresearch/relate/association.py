@@ -286,10 +286,7 @@ def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within:
 def _correlation(parts: np.ndarray, *, within: bool) -> np.ndarray:
     """Correlation from one or many summed parts."""
     if not within:
-        sums = parts[..., 0, 1:]
-        parts = (
-            parts[..., 1:, 1:] - sums[..., :, None] * sums[..., None, :] / parts[..., 0, 0][..., None, None]
-        )
+        parts = without_constant(parts)
     spread = np.sqrt(np.maximum(parts[..., 0, 0] * parts[..., 1, 1], 0.0))
     return np.asarray(np.clip(parts[..., 0, 1] / spread, -1.0, 1.0))
 

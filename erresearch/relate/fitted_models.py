@@ -378,7 +378,7 @@ class State:
         gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
         if len(gradient) == len(self.beta):
             return gradient, hessian
-        return gradient[1:], hessian[1:, 1:] - np.outer(hessian[0, 1:], hessian[0, 1:]) / hessian[0, 0]
+        return gradient[1:], without_constant(hessian)
 
 
 def ascend(

@@ -589,5 +589,6 @@ def _draw(weights: np.ndarray, pieces: tuple[np.ndarray, ...]) -> tuple[np.ndarr
 
 
 def without_constant(total: np.ndarray) -> np.ndarray:
-    """Summed [[n, s], [sᵀ, C]] with the constant, or the means, taken out of the other columns."""
-    return np.asarray(total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0])
+    """One or many summed [[n, s], [sᵀ, C]] with the constant, or the means, taken out of the other columns."""
+    sums = total[..., 0, 1:]
+    return np.asarray(total[..., 1:, 1:] - sums[..., :, None] * sums[..., None, :] / total[..., :1, :1])
