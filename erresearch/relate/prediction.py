@@ -112,11 +112,9 @@ def forecast(
             values[:, apart] -= common[apart]
         if t >= start:
             if (t - start) % stride == 0:
-                # Σ_g s_g s_gᵀ / n_g over the accounts of each group are their means
-                scaled, grams = sums / np.maximum(count, 1)[:, None], cross.copy()
-                np.subtract.at(grams, fold, scaled[:, :, None] * sums[:, None, :])
                 parameters = max(map(len, sides)) + int((count > 0).sum())
                 check_rows(int(count.sum()), parameters, got="before the first forecast", fix=_LONGER)
+                grams = _within(cross, sums, count, fold)
                 betas = [_solve(grams, side, labels) for side in sides]
             known = count[whose] >= HISTORY
             off = (values - sums[whose] / np.maximum(count[whose], 1)[:, None])[known]
@@ -149,6 +147,13 @@ def forecast(
         without_history=int(len(z) - edges[start] - len(index)),
         left_out=left_out,
     )
+
+
+def _within(cross: np.ndarray, sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Cross-products of each group of accounts, the accounts' means taken out: less Σ_g s_g s_gᵀ / n_g."""
+    scaled, grams = sums / np.maximum(count, 1)[:, None], cross.copy()
+    np.subtract.at(grams, fold, scaled[:, :, None] * sums[:, None, :])
+    return grams
 
 
 def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
