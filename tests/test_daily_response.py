@@ -112,7 +112,7 @@ def test_events_that_pass_have_leads_and_lags_and_a_step_stays():
 
 
 def test_a_series_taken_twice_is_one_witness():
-    one = series().movement()[0]
+    one = series().movement[0]
     both = weighted_sum([(0.5, one), (0.5, one)])
     assert (both.value, both.se) == pytest.approx((one.value, one.se))
 

@@ -299,6 +299,7 @@ class ShopSeries:
         fitted = fit_shifts(self.y, np.column_stack([column for column, _ in made]), fixed, self.calendar)
         return fitted, np.array([share for _, share in made])
 
+    @cached_property
     def movement(self) -> tuple[Drawn, ...]:
         """Before, the same period beside finer windows and beside the box, after, and before less after."""
         shape = self.calendar
@@ -316,6 +317,7 @@ class ShopSeries:
             fitted.pick([share[0], -share[1], 0], unit),
         )
 
+    @cached_property
     def bands(self) -> tuple[Drawn, ...]:
         """Each band, and their sum last."""
         fitted, share = self.fit(*self.calendar.bands)

@@ -436,14 +436,14 @@ def _response(
     told: tuple[Doubt, ...],
 ) -> DailyResponse:
     """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
-    moved = [shop.days.movement() for shop in shops]
+    moved = [shop.days.movement for shop in shops]
     precision = np.array([1 / each[0].se ** 2 for each in moved])
     pooled = partial(_pooled, weights=(precision / precision.sum()).tolist())
     before, same, beside, after, over = movement = pooled(moved)
-    capped = pooled([shop.days.capped.movement() for shop in shops])
-    bands = pooled([shop.days.bands() for shop in shops])
+    capped = pooled([shop.days.capped.movement for shop in shops])
+    bands = pooled([shop.days.bands for shop in shops])
     ladder, four_weeks = over_four_weeks(
-        bands, pooled([shop.days.capped.bands() for shop in shops]), x, y, level
+        bands, pooled([shop.days.capped.bands for shop in shops]), x, y, level
     )
     forward = before.estimate(f"{x} before {y}", level)
     dip = beside.estimate(f"{x} with {y}", level)
@@ -523,8 +523,8 @@ def _shown(
     """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
 
     def part(data: Literal["as-weeks", "without-events"], each: Sequence[ShopSeries]) -> Shown:
-        found = pooled([series.movement() for series in each])
-        most = pooled([series.capped.movement() for series in each])
+        found = pooled([series.movement for series in each])
+        most = pooled([series.capped.movement for series in each])
         return Shown(data, found[0].rows, *reach(found, most, level))
 
     rows = moved[0].rows
