@@ -332,11 +332,12 @@ def living_curve(
 def _cross(moments: Moments, effects: tuple[Effect, ...]) -> list[list[float]]:
     """Cross-products of all columns after the effects, centred where there are none."""
     from erresearch.relate.design import sweep
+    from erresearch.relate.inference import without_constant
 
     swept = sweep(moments, effects)
     total = swept.grams.sum(axis=0)
     if len(swept.names) > len(moments.columns):
-        total = total[1:, 1:] - np.outer(total[0, 1:], total[0, 1:]) / total[0, 0]
+        total = without_constant(total)
     return [[float(value) for value in row] for row in total]
 
 
