@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ from pandas.testing import assert_frame_equal
 from erresearch.errors import DesignError, UnknownNameError
 from erresearch.results import WORDS
 from erresearch.schema import OUTCOMES, POSTS, validate
-from erresearch.worlds import WORLDS, Design, PanelWorld, Simulation, simulate, simulate_panel
+from erresearch.worlds import (
+    WORLDS,
+    Design,
+    PanelWorld,
+    Simulation,
+    example_exports,
+    simulate,
+    simulate_panel,
+)
 
 PANELS = sorted(name for name, world in WORLDS.items() if isinstance(world, PanelWorld))
 LISTS = sorted(set(WORLDS) - set(PANELS))
@@ -433,6 +442,15 @@ def test_sizes_are_refused(world: str, name: str, value: object):
 def test_too_few_weeks_are_refused():
     with pytest.raises(DesignError, match="`weeks` is too small or no whole number: 7"):
         simulate("nil", weeks=7, rng=1)
+
+
+@pytest.mark.parametrize("weeks", [None, True, 11, 12.0])
+def test_exports_of_no_or_too_few_weeks_are_refused(weeks: object, tmp_path: Path):
+    with pytest.raises(
+        DesignError, match=f"`weeks` is too small or no whole number: {weeks}. Allowed: 12 or"
+    ):
+        example_exports(tmp_path, weeks=weeks)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("rng", [None, -1, 1.5, True, "1"])

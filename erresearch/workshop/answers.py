@@ -82,7 +82,7 @@ def best_account(rng: int, definition: str) -> str:
 @functools.lru_cache(maxsize=4)
 def list_exponent(rng: int) -> float:
     """Fit the exponent of reactions on followers to a list of the best."""
-    return decay(drawn("flat-selected-on-reactions", rng, 1000), by="account").exponent.value
+    return decay(drawn("flat-selected-on-reactions", rng, accounts=1000), by="account").exponent.value
 
 
 def truth_of_the_list(rng: int) -> str:

@@ -293,7 +293,7 @@ def _shared_denominator(spread: float, rng: int) -> View:
 
 def _weeks(weeks: float, rng: int) -> View:
     """Look at one shop and at eight after so many weeks of one history."""
-    panel = drawn("effect", rng, 8, 208)
+    panel = drawn("effect", rng, accounts=8, weeks=208)
     seen = panel[panel["week"] < panel["week"].min() + np.timedelta64(7 * int(weeks), "D")]
     first = seen[seen["account"] == seen["account"].iloc[0]]
     found = {name: in_time(table).forward for name, table in (("one shop", first), ("eight shops", seen))}
@@ -332,7 +332,7 @@ def _weeks(weeks: float, rng: int) -> View:
 
 def _listed(percent: float, rng: int) -> View:
     """Keep only the accounts with the most reactions, as a list of the best does."""
-    everybody = drawn("flat", rng, 2000)
+    everybody = drawn("flat", rng, accounts=2000)
     kept = everybody.nlargest(max(50, round(percent / 100 * len(everybody))), "engagement")
     found = decay(kept, by="account").exponent
     ends = found.interval

@@ -491,10 +491,10 @@ def numbered(kind: str, count: int) -> list[str]:
 _LARGEST: Final = 10_000_000  # more of anything does not fit the memory of one computer, or its integers
 
 
-def whole(name: str, value: int | None, default: int, least: int) -> int:
-    """A size that a caller asked for, or the usual one."""
+def whole(name: str, value: int | None, default: int | None, least: int) -> int:
+    """A size that a caller asked for, or the usual one if there is one."""
     if value is None:
-        return default
+        value = default
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise DesignError(
             f"`{name}` is too small or no whole number", got=repr(value), allowed=f"{least} or more"

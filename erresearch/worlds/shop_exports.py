@@ -81,7 +81,7 @@ def example_exports(
     ...     print(*[path.name for path in example_exports(place, weeks=12)])
     instagram_posts.csv Content.csv FollowerHistory_2024-03-24.csv ads.csv orders_export.csv ga4_daily.csv
     """
-    weeks = whole("weeks", weeks, 104, _SHORTEST)
+    weeks = whole("weeks", weeks, None, _SHORTEST)
     random = np.random.default_rng(rng)
     week = np.arange(weeks)
     season = 0.3 * np.sin(2 * np.pi * (week - 40) / 52.18)
