@@ -8,6 +8,7 @@ compute its standard error again in another way).
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields, is_dataclass, replace
@@ -439,7 +440,8 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
     if ours.declared != theirs.declared:
         return "declared otherwise"
     a, b = ours.evidence.estimate, theirs.evidence.estimate
-    if a.n_rows != b.n_rows or not np.allclose((a.value, a.se, a.df), (b.value, b.se, b.df), 1e-8, 1e-12):
+    pairs = ((a.value, b.value), (a.se, b.se), (a.df, b.df))
+    if a.n_rows != b.n_rows or not all(math.isclose(*pair, rel_tol=1e-8, abs_tol=1e-12) for pair in pairs):
         return f"{a.value:.10g} ± {a.se:.10g} in the pack, {b.value:.10g} ± {b.se:.10g}"
     return "" if _same_arrays(ours, theirs) else "other sums over groups or strata"
 

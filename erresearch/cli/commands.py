@@ -124,6 +124,9 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
     from erresearch import datasets as registry
     from erresearch.claims.packing import here, shipped, verify_pack
 
+    if name and not verify:
+        _print_dataset(registry.dataset_card(name))
+        return
     listed = registry.catalog()
     if verify:
         for each in [name] if name else listed.loc[listed["where"] != "to download", "name"]:
@@ -132,8 +135,6 @@ def show_datasets(*, name: str | None, verify: bool) -> None:
         for packed in shipped():
             if name in (None, packed) and here(packed):
                 say(verify_pack(packed))
-    elif name:
-        _print_dataset(registry.dataset_card(name))
     else:
         columns = ("name", "title", "n", "where", "licence")
         _print_table(columns, listed[list(columns)].itertuples(index=False))
