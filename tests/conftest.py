@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -71,12 +72,16 @@ class KernelsInTurn:
         kernel, self.idle = self.idle, None
         if kernel is not None and kernel.is_alive():
             asked = kernel.execute_cell_input(FORGETTING.format(folder=cwd), allow_stdin=False)
-            kernel.await_reply(asked, timeout=startup_timeout)
-            kernel.await_idle(asked, startup_timeout)
-        else:
-            kernel = RunningKernel(kernel_name, cwd=cwd, startup_timeout=startup_timeout)
-            kernel.end, kernel.stop = kernel.stop, lambda: self.keep(kernel)
-        return kernel
+            try:
+                kernel.await_reply(asked, timeout=startup_timeout)
+                kernel.await_idle(asked, startup_timeout)
+            except Empty:  # a cell of the notebook before hangs
+                kernel.end()
+            else:
+                return kernel
+        made = RunningKernel(kernel_name, cwd=cwd, startup_timeout=startup_timeout)
+        made.end, made.stop = made.stop, lambda: self.keep(made)
+        return made
 
     def keep(self, kernel: Any) -> None:
         """Take back the kernel of a notebook that is through."""
