@@ -237,6 +237,30 @@ def test_threads_and_processes_end_in_one_whole_result(tmp_path: Path, exchange:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_folder_that_was_exchanged_within_a_tick_of_the_clock_is_read_again(tmp_path: Path, monkeypatch):
+    """Away while its marker is read and back for its files: the time of the folder does not tell."""
+    out = written(tmp_path / "out", a="1")
+    known, away = outputs._written, []
+
+    def while_away(folder: Path):
+        away.append(folder)
+        return None if len(away) == 1 else known(folder)
+
+    monkeypatch.setattr(outputs, "_written", while_away)
+    check_output(out)
+    assert len(away) == 2
+    monkeypatch.setattr(outputs, "_written", lambda _: None)
+    with pytest.raises(DataError, match="something that erresearch did not write"):
+        check_output(out)
+
+
+def test_a_folder_that_was_there_only_between_two_looks_is_no_failure(tmp_path: Path, monkeypatch):
+    out = written(tmp_path / "out", a="1")
+    monkeypatch.setattr(outputs, "_written", lambda _: None)
+    monkeypatch.setattr(outputs, "_identity", lambda _: None)
+    check_output(out)
+
+
 def test_a_folder_that_another_run_takes_away_at_once_is_no_failure(tmp_path: Path, monkeypatch):
     """The target was full when the system looked, and is gone when we look."""
     out = written(tmp_path / "out", a="1")

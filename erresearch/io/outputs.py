@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +34,8 @@ _TOLD_BY_0_1: Final = frozenset({"erresearch", "claims_sha256", "datasets", "not
 _BESIDE_0_1: Final = ("report.html", "verdicts.csv", _MANIFEST)
 #: How often two runs may get into each other's way before one gives up.
 _TRIES: Final = 20
+#: Longer than a tick of the clock by which a file system dates changes.
+_TICK_NS: Final = 50_000_000
 _SHOWN: Final = 80
 # Linux: exchange two names in one step (linux/fs.h); the folder of the process, for names that are not absolute
 _RENAME_EXCHANGE: Final = 2
@@ -72,10 +75,15 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     erresearch.errors.DataError: the folder '...' holds something that erresearch did not write: 'mine.txt'. ...
     """
     place = _place(out)
-    if not os.path.lexists(place):
+    loop = place.is_symlink()
+    try:
+        mode = 0 if loop else place.stat().st_mode
+    except FileNotFoundError:
         return
-    if not place.is_dir():
-        what = "a link that leads back to itself" if place.is_symlink() else "a file"
+    except OSError as error:
+        raise _unwritten(out, error) from error
+    if not stat.S_ISDIR(mode):
+        what = "a link that leads back to itself" if loop else "a file"
         raise DataError(
             "results need a folder", got=f"{str(out)!r} is {what}", fix="name another folder with --out"
         )
@@ -294,11 +302,18 @@ def _refuse_foreign(folder: Path, out: str) -> None:
     """
     for _ in range(_TRIES):
         before = _identity(folder)
+        if before is None:
+            return
         try:
             _compare(folder, out)
         except (DataError, FileNotFoundError):
-            if _identity(folder) == before:
+            if _identity(folder) != before:
+                continue
+            # two changes within one tick of the file system's clock carry one time: a time that is just now says
+            # nothing yet
+            if abs(time.time_ns() - before[1]) >= _TICK_NS:
                 raise
+            time.sleep(_TICK_NS / 1e9)
         else:
             return
     raise _busy(out)
