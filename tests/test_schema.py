@@ -14,13 +14,11 @@ from builders import EAGER, ENGINES, few_posts, on
 from hypothesis import given, settings, strategies as st
 
 from erresearch.errors import ColumnError, DataError, EngineError
-from erresearch.schema import OUTCOMES, PEOPLE, POSTS, SURVEY, TABLES, Column, TableSchema, validate
+from erresearch.schema import OUTCOMES, POSTS, SURVEY, TABLES, Column, TableSchema, validate
 from erresearch.schema.validation import measure
 
-DECLARED = [*TABLES.values(), PEOPLE]
 
-
-@pytest.mark.parametrize("table", DECLARED, ids=lambda t: t.name)
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda t: t.name)
 def test_declarations_are_whole(table: TableSchema) -> None:
     names = [column.name for column in table.declared]
     assert len(set(names)) == len(names)

@@ -10,7 +10,7 @@ from erresearch.errors import ColumnError, Count, DataError, argument, in_mappin
 from erresearch.exports.layouts import Format, Kind, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
 from erresearch.exports.mapping import KEPT, Settings
-from erresearch.exports.numbers import Numbers, Reading, currency_in, parse_numbers, same_sign, show_code
+from erresearch.exports.numbers import Numbers, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.privacy import hashed, may_hold_contacts, names_people, without_contacts
 from erresearch.exports.tables import ExportTable, is_note, zone_columns
 from erresearch.io import pl
@@ -215,7 +215,7 @@ def _without_contacts(drafted: Draft) -> Draft:
     """Labels and ids that are somebody's address or number become hashes, which mean nothing after this run."""
     frame, table, registry = drafted.frame, drafted.table, load_registry()
     texts = frame.select(pl.col(pl.String)).columns
-    labels = [name for name in texts if registry.field(name).type in ("id", "text")]
+    labels = [name for name in texts if registry.field(name).cell in ("id", "text")]
     signed = frame.select(may_hold_contacts(pl.col(labels))).row(0, named=True) if labels else {}
     for name in labels:
         people = names_people(table.printed(name))
@@ -223,7 +223,7 @@ def _without_contacts(drafted: Draft) -> Draft:
             continue
         cells, found = hashed(frame[name]), frame[name] != ""
         if not people:
-            ids = registry.field(name).type == "id" or name == "permalink"
+            ids = registry.field(name).cell == "id" or name == "permalink"
             cells, found = without_contacts(frame[name], ids=ids)
         about = f"column {table.shown([table.match.columns[name]])}: {{count:cell is}} addresses or numbers of people, "
         if drafted.log.count("personal", about + "which stand as hashes of this run", found, frame["row"]):
@@ -251,7 +251,7 @@ def _say_nothing(frame: pl.DataFrame, names: Iterable[str]) -> pl.Series:
 def _note_mask(frame: pl.DataFrame, key: str) -> pl.Series:
     """Rows that hold nothing but a sentence where a day or an id should be."""
     # the last rows are enough: a sentence further up stands between rows and is to be told like any odd cell
-    last = frame.tail(_LAST if load_registry().field(key).type in _NEVER_A_WORD else 0)
+    last = frame.tail(_LAST if load_registry().field(key).cell in _NEVER_A_WORD else 0)
     alone = last.filter(_say_nothing(last, (n for n in last.columns if n not in ("row", key, "account_id"))))
     notes = [row for row, text in alone.select("row", key).iter_rows() if is_note(str(text))]
     return frame["row"].is_in(notes)
@@ -261,7 +261,7 @@ def _total_mask(frame: pl.DataFrame, table: ExportTable) -> pl.Series:
     """Rows that sum others, by the words that say so and by the layout's rules."""
     sums = sorted(load_registry().sums)
     key = _key(table, {n: i for n, i in table.match.columns.items() if n in frame.columns})
-    types = {name: load_registry().field(name).type for name in frame.columns if name != "row"}
+    types = {name: load_registry().field(name).cell for name in frame.columns if name != "row"}
     found: list[int] = []
     for name in (name for name, kind in types.items() if kind == "time" or (name == key and kind == "id")):
         # ":" is the sign after "9"
@@ -372,13 +372,11 @@ def number_column(drafted: Draft, target: str) -> Numbers:
     ColumnError
         If the header's currency and the cells' differ.
     """
-    match, settings = drafted.table.match, drafted.settings
-    rule = settings.decimal or match.layout.decimal
-    reading = Reading(load_registry().field(target), rule, settings.decimal)
-    column = drafted.column(target)
-    found = parse_numbers(column, reading)
+    match, settings, column = drafted.table.match, drafted.settings, drafted.column(target)
+    kind, sign = str(load_registry().field(target).cell), settings.decimal or match.layout.decimal
+    found = parse_numbers(column, kind, decimal=sign, fixed=settings.decimal is not None)
     stated = match.currencies.get(target, "")
-    if reading.field.type == "money":
+    if kind == "money":
         stated = stated or currency_in(column.header)
     if stated and found.currency and not same_sign(found.currency, stated):
         raise ColumnError(
@@ -501,7 +499,7 @@ def compare_totals(drafted: Draft, frame: pl.DataFrame) -> None:
     off = []
     for name in (name for name in stated if name in frame.columns and name != "followers_gained"):
         field, total, summed = load_registry().field(name), stated[name][0], frame[name].sum()
-        added_up = field.type in ("count", "money") and not (field.unique or field.stock)
+        added_up = field.cell in ("count", "money") and not (field.people or field.stock)
         if added_up and total and abs(total - summed) > 0.005 * abs(total):
             off.append(f"{name} to {summed / total:.0%}")
     if off:

@@ -69,12 +69,11 @@ def definition_changes(exports: Sequence[Export]) -> tuple[Change, ...]:
     --------
     combine_exports : Cautions about the same.
     """
-    fields = load_registry().fields
     found = []
-    for name in sorted({name for export in exports for name in export.columns if fields.get(name)}):
+    for name, called in sorted(load_registry().renamed.items()):
         old, new = (
             [e for e in exports if normalise(e.columns.get(name, "")) in map(normalise, words)]
-            for words in fields[name].renamed or ((), ())
+            for words in called
         )
         if any(a.format == b.format for a in old for b in new):
             days = [day for export in new if (day := _first_day(export)) is not None]

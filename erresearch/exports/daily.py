@@ -125,7 +125,7 @@ def _one_series(drafted: Draft) -> tuple[pl.DataFrame | None, int]:
     frame, used = _summed_to_days(frame, list(figures), ["date", "platform", "account"], drafted)
     compare_totals(drafted, frame)
     for name in [one for one in figures if one in frame.columns]:
-        if load_registry().field(name).unique:
+        if load_registry().field(name).people:
             log.note(f"{name} counts people: its days must not be added up as people")
         if frame[name].dtype == pl.Float64:
             about = f"column {name!r}: {{count:value is}} negative (corrections) and were kept"
@@ -159,7 +159,7 @@ def _summed_to_days(
         reason = "hours of days that lack others"
         frame = drafted.log.set_aside(frame, count < least, "rejected", reason, warn=True)
     known = load_registry()
-    people = [name for name in figures if known.field(name).unique]
+    people = [name for name in figures if known.field(name).people]
     added = [
         pl.col(name).sort_by(_CLOCK).last()
         if known.field(name).stock
@@ -340,7 +340,7 @@ def read_figures(drafts: Sequence[Draft]) -> Built:
             "no table is by date: each row stands for the whole range and cannot be joined by day; export it by date",
             count=together.height,
         )
-    people = [n for n in together["outcome"].unique().sort() if load_registry().field(n).unique]
+    people = [n for n in together["outcome"].unique().sort() if load_registry().field(n).people]
     if people:
         log.note(f"{', '.join(people)} count people: their days must not be added up as people")
     if drafts[0].layout.id == "ga4":
@@ -398,7 +398,7 @@ def _long(drafted: Draft) -> tuple[pl.DataFrame, int, str]:
         wide, used = _summed_to_days(wide, figures, index[:-1], drafted)
         figures = [name for name in figures if name in wide.columns]
     long = wide.unpivot(figures, index=index, variable_name="outcome", value_name="value").drop_nulls("value")
-    money = [n for n in figures if load_registry().field(n).type == "money"]
+    money = [n for n in figures if load_registry().field(n).cell == "money"]
     codes = {name: currencies.get(name, (settings.currency or "").upper()) for name in money}
     long = long.with_columns(pl.col("outcome").replace_strict(codes, default="").alias("currency"))
     long = long.select(*_FIGURE, "source_row")
@@ -465,7 +465,7 @@ def _stated_day(text: str) -> dt.datetime | None:
 def _added_up(long: pl.DataFrame, people: int, log: ReadLog) -> pl.DataFrame:
     """Figures of a table by customers and the like, summed over them: people are not loaded, what they paid is."""
     registry = load_registry()
-    counted = [name for name in long["outcome"].unique() if registry.field(name).unique]
+    counted = [name for name in long["outcome"].unique() if registry.field(name).people]
     log.note(
         f"the table is also by {Count(people):personal column}, which are not loaded: its rows were added up over them"
         + (f"; {', '.join(sorted(counted))} count people and were left out" if counted else "")

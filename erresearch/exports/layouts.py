@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -15,7 +15,7 @@ from erresearch.errors import ColumnError, UnknownNameError, check_name
 from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io import pd
 from erresearch.io.files import registry
-from erresearch.schema.vocabulary import COLUMNS
+from erresearch.schema.vocabulary import COLUMNS, Column, column_of
 
 Said = TypeVar("Said", str, int, float)
 Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]
@@ -60,40 +60,6 @@ def _normalised(text: str) -> str:
             continue
         kept.append(" " if category[0] in "ZC" else character)
     return " ".join("".join(kept).split())
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What a canonical column means.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    type : str
-        How its cells are read: id, text, time, window, range, index, count, number, money, share, seconds,
-        flag, score or personal.
-    stock : bool
-        Whether it is a level at a moment; otherwise it is counted over a time.
-    unique : bool
-        Whether it counts people, so that it must not be added up over posts or days.
-    about : str
-        One line for the data dictionary.
-    renamed : pair of tuple of str
-        Headers before and after the platform changed what it calls it (and perhaps what it counts); empty elsewhere.
-    """
-
-    name: str
-    type: str
-    stock: bool = False
-    unique: bool = False
-    about: str = ""
-    renamed: tuple[tuple[str, ...], ...] = ()
-
-    @property
-    def numeric(self) -> bool:
-        """Whether its cells are read as numbers that may be worked with."""
-        return self.type in ("count", "number", "money", "share", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +158,7 @@ class Format:
 class Registry:
     """All layouts and what the columns mean."""
 
-    fields: Mapping[str, Field]
+    fields: Mapping[str, Column]
     formats: tuple[Format, ...]
     missing: frozenset[str]
     no_data: frozenset[str]
@@ -206,10 +172,12 @@ class Registry:
     signs: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, frozenset[str]] = field(default_factory=dict)
     offsets: Mapping[str, int] = field(default_factory=dict)
+    #: Of a figure the headers before and after its platform changed what it calls it, and perhaps what it counts.
+    renamed: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
 
-    def field(self, name: str) -> Field:
+    def field(self, name: str) -> Column:
         """What a column means; a name that is not registered is a number without further meaning."""
-        return self.fields.get(name, Field(name, "number"))
+        return self.fields.get(name) or column_of(name, {"cell": "number"})
 
     def choose(self, name: str) -> tuple[Format, ...]:
         """Return the formats that a `platform=` argument names: one format, or all of one platform."""
@@ -290,16 +258,14 @@ def load_registry() -> Registry:
     Examples
     --------
     >>> registry = load_registry()
-    >>> registry.field("reach").unique, registry.field("followers").stock
+    >>> registry.field("reach").people, registry.field("followers").stock
     (True, True)
     """
     table = registry("platforms.toml")
     hints = table["hints"] | {"day": table["hints"]["date"]}
     # the canonical columns that are read from files, and what is read and stands in no table
-    found = {name: Field(name, c.cell, c.stock, c.people, c.about) for name, c in COLUMNS.items() if c.cell}
-    found |= {name: Field(name, **entry) for name, entry in table["field"].items()}
-    for name, (before, after) in table["renamed"].items():
-        found[name] = replace(found[name], renamed=(tuple(before), tuple(after)))
+    found = {name: column for name, column in COLUMNS.items() if column.cell}
+    found |= {name: column_of(name, entry) for name, entry in table["field"].items()}
     return Registry(
         MappingProxyType(found),
         tuple(format_of(entry) for entry in table["format"]),
@@ -321,6 +287,7 @@ def load_registry() -> Registry:
         _turned(table["signs"], str),
         MappingProxyType({code: frozenset(others) for code, others in table["also"].items()}),
         _turned(table["offsets"], int),
+        MappingProxyType(table["renamed"]),
     )
 
 
@@ -411,7 +378,7 @@ class Match:
     def loaded(self) -> dict[str, int]:
         """The columns that are read: personal ones only where a mapping asks for them."""
         known, asked = load_registry(), self.layout.evidence == MAPPED
-        return {t: i for t, i in self.columns.items() if asked or known.field(t).type != "personal"}
+        return {t: i for t, i in self.columns.items() if asked or known.field(t).cell != "personal"}
 
 
 def match_header(layout: Format, header: Sequence[str]) -> Match | None:

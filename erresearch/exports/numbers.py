@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from erresearch.errors import Count, UnknownNameError, argument, in_mapping
-from erresearch.exports.layouts import Field, load_registry
+from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
 from erresearch.io.resources import by_morsels
@@ -31,25 +31,6 @@ _GROUPED_COMMA = r"^-?\d{1,3}(,\d{3})+$"
 _NUMBER = r"^(?:-?[A-Z]{3}\s?)?[^\p{L}\d]{0,4}[-(]?[^\p{L}\d]{0,4}\d[\d.,'\s]*\)?\s?[^\d]{0,3}$"
 _MOST = 0.8
 _SCIENTIFIC = r"^-?\d+([.,]\d+)?[eE]\+?\d{1,3}$"
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How to read a column: what it is, and what is known of its file.
-
-    Parameters
-    ----------
-    field : Field
-        What the column means.
-    rule : str
-        The platform's decimal sign, or empty.
-    decimal : str or None
-        What the caller says, which overrides everything.
-    """
-
-    field: Field
-    rule: str = ""
-    decimal: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,15 +72,21 @@ def are_numbers(cells: pl.Series) -> bool:
     return int(said.str.contains(_NUMBER).sum()) >= max(1.0, _MOST * len(said))
 
 
-def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
+def parse_numbers(
+    column: TextColumn, kind: str = "number", *, decimal: str = "", fixed: bool = False
+) -> Numbers:
     """Read a column of text as numbers.
 
     Parameters
     ----------
     column : TextColumn
         The column; its log takes missing values by spelling, guesses and cautions.
-    reading : Reading
-        How.
+    kind : str
+        How its cells are read: count, number, money, share, seconds.
+    decimal : {".", ",", ""}
+        Decimal sign: the platform's, or the caller's.
+    fixed : bool
+        Whether the caller says so, which overrides everything.
 
     Returns
     -------
@@ -120,14 +107,14 @@ def parse_numbers(column: TextColumn, reading: Reading) -> Numbers:
         empty = plain.null_count()
         column.log.count_missing(column.header, {"": empty} if empty else {})
         values = plain.cast(pl.Float64)
-        return Numbers(values / 100 if _in_percent(column, reading) else values)
+        return Numbers(values / 100 if _in_percent(column, kind) else values)
     column = column.with_cells(column.cells.fill_null("").str.replace_all(_MARKS, "")).said()
     told = "{count:cell holds} a formula or its error, taken as missing"
     column, _ = column.without(_FORMULA, "formula", told)
     told = "{count:cell is} only bounds, such as {shape}, taken as missing"
     column, censored = column.without(r"^[<>≤≥]\s*\d", "censored", told)
-    durations = _durations(column) if reading.field.type == "seconds" else None
-    found = durations or _decimal_numbers(column, reading)
+    durations = _durations(column) if kind == "seconds" else None
+    found = durations or _decimal_numbers(column, kind, decimal, fixed=fixed)
     unread = column.cells.is_not_null() & found.values.is_null()
     if unread.sum() > 1 and unread.sum() == column.cells.count():
         raise column.refusal(
@@ -148,8 +135,8 @@ def _plain(cells: pl.Series) -> pl.Series | None:
     return whole if whole.null_count() == int((cells == "").sum()) + cells.null_count() else None
 
 
-def _in_percent(column: TextColumn, reading: Reading) -> bool:
-    return reading.field.type == "share" and "(%)" in column.header
+def _in_percent(column: TextColumn, kind: str) -> bool:
+    return kind == "share" and "(%)" in column.header
 
 
 def _durations(column: TextColumn) -> Numbers | None:
@@ -174,8 +161,7 @@ def _durations(column: TextColumn) -> Numbers | None:
     return Numbers(total.set(~clock | long, None).set(text == "0", 0.0))
 
 
-def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
-    kind = reading.field.type
+def _decimal_numbers(column: TextColumn, kind: str, decimal: str, *, fixed: bool) -> Numbers:
     signed = pl.col("").str.replace_all(_SPACES, "").str.replace_all("−", "-", literal=True)
     signed = signed.str.replace(r"^\((.*)\)$", "-$1").str.replace(r"^([^-]*\d[^-]*)-$", "-$1")
     core = by_morsels(column.cells, signed)
@@ -197,10 +183,11 @@ def _decimal_numbers(column: TextColumn, reading: Reading) -> Numbers:
     if kind == "count" and column.count("number as date", stored, dates):
         days = core.str.to_date("%Y-%m-%d", strict=False).cast(pl.Int32) + _DAY_ZERO
         core = core.zip_with(~dates, days.cast(pl.String))
-    values = _valued(core, _convention(column.with_cells(core), reading))
+    sign = decimal if fixed else _convention(column.with_cells(core), kind, decimal)
+    values = _valued(core, sign)
     values = values if factor is None else values * factor
     values = values.set(~values.is_finite().fill_null(False), None)
-    if _in_percent(column, reading):
+    if _in_percent(column, kind):
         values = values / 100
     elif percent.any():
         values = values.zip_with(~percent, values / 100)
@@ -224,27 +211,25 @@ def _valued(core: pl.Series, decimal: str) -> pl.Series:
     return by_morsels(core, written.cast(pl.Float64, strict=False))
 
 
-def _convention(column: TextColumn, reading: Reading) -> str:
-    """The decimal sign of a column."""
-    if reading.decimal is not None:
-        return reading.decimal
+def _convention(column: TextColumn, kind: str, rule: str) -> str:
+    """The decimal sign of a column, by its cells, else by the platform's rule."""
     some = column.cells.drop_nulls()
     under_dot = int((~some.str.contains(_UNDER_DOT)).sum())
     under_comma = int((~some.str.contains(_UNDER_COMMA)).sum())
     if under_dot != under_comma:
         sign = "." if under_dot < under_comma else ","
-        if reading.rule and sign != reading.rule:
+        if rule and sign != rule:
             reason = f"{Count(max(under_dot, under_comma)):cell} only read so, against the platform's rule"
             column.guess("decimal sign", repr(sign), reason, argument("decimal"))
         return sign
     signed = some.filter(some.str.contains(r"[.,]"))
     if signed.is_empty() or under_dot:
-        return reading.rule or "."
+        return rule or "."
     grouped_dot, grouped_comma = signed.str.contains(_GROUPED_DOT), signed.str.contains(_GROUPED_COMMA)
-    if reading.field.type == "count" and (grouped_dot.all() or grouped_comma.all()):
+    if kind == "count" and (grouped_dot.all() or grouped_comma.all()):
         return "," if grouped_dot.all() else "."  # a count has no decimals, so the sign parts thousands
-    if reading.rule:
-        return reading.rule
+    if rule:
+        return rule
     where = column.cells.str.contains(r"[.,]").fill_null(False)
     raise column.refusal(
         "does not say which sign is the decimal one",

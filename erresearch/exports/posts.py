@@ -422,7 +422,7 @@ def _per_post(frame: pl.DataFrame, log: ReadLog) -> pl.DataFrame:
     """Add figures by post and day up to posts; people are not added up."""
     registry = load_registry()
     numbers = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
-    people = [name for name in numbers if registry.field(name).unique or registry.field(name).stock]
+    people = [name for name in numbers if registry.field(name).people or registry.field(name).stock]
     if people:
         log.note(f"{', '.join(people)} counts people by day and was left out of the sums by post")
     sums = [pl.col(name).sum() for name in numbers if name not in people]

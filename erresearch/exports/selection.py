@@ -481,7 +481,7 @@ def _of_one_currency(
             foreign.append(table)
         else:
             # rows that are no amounts stay without the money beside them
-            money = [name for name in export.rows.columns if load_registry().field(name).type == "money"]
+            money = [name for name in export.rows.columns if load_registry().field(name).cell == "money"]
             rows = export.rows.assign(**dict.fromkeys(money, float("nan")))
             kept.append((table, replace(export, rows=rows)))
     return kept, foreign

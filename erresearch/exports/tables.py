@@ -74,10 +74,10 @@ class ExportTable:
         """The header of a canonical column as printed."""
         return self.header[self.match.columns[target]].strip().lstrip("\ufeff")
 
-    def of_types(self, types: Iterable[str]) -> Iterator[tuple[str, pl.Series]]:
+    def of_types(self, types: Sequence[str]) -> Iterator[tuple[str, pl.Series]]:
         """The canonical columns of some types, with their cells."""
         for target, position in self.match.columns.items():
-            if load_registry().field(target).type in types and f"c{position}" in self.cells.columns:
+            if load_registry().field(target).cell in types and f"c{position}" in self.cells.columns:
                 yield target, self.cells[f"c{position}"]
 
     def shown(self, positions: Iterable[int] | None = None, *, most: int = 8) -> str:
@@ -360,7 +360,7 @@ def _halves(table: ExportTable) -> list[ExportTable]:
 def _plain_counts(records: Records, at: int, match: Match) -> list[int]:
     """Positions of counts that hold nothing but digits in the head."""
     registry = load_registry()
-    counts = [i for target, i in match.columns.items() if registry.field(target).type == "count"]
+    counts = [i for target, i in match.columns.items() if registry.field(target).cell == "count"]
     twice = {i for positions in match.twins.values() for i in positions}
     head = records.rows[at + 1 :]
     width = min(map(len, head), default=0)

@@ -397,7 +397,7 @@ def figures_by_day() -> tuple[str, ...]:
     (True, False, False)
     """
     fields = load_registry().fields
-    return tuple(name for name, field in fields.items() if field.type in _TYPES and not field.stock)
+    return tuple(name for name, field in fields.items() if field.cell in _TYPES and not field.stock)
 
 
 def daily_figures(
@@ -501,7 +501,7 @@ def _summed(
     totals = whole.group_by(*group, "number").agg(pl.col("value").sum(), pl.len().alias("known"))
     totals = totals.join(accounts, on=group).filter(pl.col("known") == pl.col("accounts"))
     definitions, holes = {}, 0
-    unique = {name for name, field in load_registry().fields.items() if field.unique}
+    unique = {name for name, field in load_registry().fields.items() if field.people}
     there = set(sums.select("platform", "figure").unique().iter_rows())
     for platform, name in itertools.product(sorted({platform for platform, _ in there}), names):
         if (platform, name) not in there:

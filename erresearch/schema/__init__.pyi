@@ -5,7 +5,6 @@ from erresearch.schema.vocabulary import (
     DAILY as DAILY,
     FOLLOWERS as FOLLOWERS,
     OUTCOMES as OUTCOMES,
-    PEOPLE as PEOPLE,
     POSTS as POSTS,
     SURVEY as SURVEY,
     TABLES as TABLES,

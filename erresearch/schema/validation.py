@@ -221,7 +221,7 @@ def validate(frame: FrameT, table: TableSchema, *, divides: Iterable[str] = ()) 
     frame : frame
         Any table narwhals knows (pandas, Polars, PyArrow, DuckDB, Ibis, PySpark). It is not changed.
     table : TableSchema
-        :data:`POSTS`, :data:`OUTCOMES`, :data:`PEOPLE`, :data:`SURVEY` or one of your own.
+        :data:`POSTS`, :data:`OUTCOMES`, :data:`SURVEY` or one of your own.
     divides : iterable of str
         Columns that will stand under a fraction: a 0 in them is then an error, not a notice.
 

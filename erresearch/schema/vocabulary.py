@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from erresearch.errors import missing_columns
 from erresearch.io.files import registry
@@ -104,8 +105,9 @@ class RowStatus(enum.IntEnum):
 Kind = Literal["text", "number", "time", "flag"]
 #: How a cell of a file is read: an id keeps its zeros, money has a currency, a share may be in per cent.
 Cell = Literal[
-    "id", "text", "personal", "time", "count", "number", "money", "share", "seconds", "flag", "score"
-]
+    "id", "text", "personal", "time", "window", "range", "index", "count", "number", "money", "share", "seconds",
+    "flag", "score",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,11 @@ class Column:
     cell: Cell | None = None
     people: bool = False
     stock: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its cells are read as numbers that may be worked with."""
+        return self.cell in ("count", "number", "money", "share", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,169 +260,65 @@ class TableSchema:
         return TableSchema(self.name, tuple(replace(column, required=True) for column in (*counts, *rest)))
 
 
-_UNITS: Final[Mapping[str, str]] = MappingProxyType(
-    {"money": "currency", "seconds": "seconds", "share": "share", "number": "number", "count": "actions"}
-)
+_DTYPES: Final[Mapping[str | None, Kind]] = {
+    **dict.fromkeys(("id", "text", "personal"), "text"), "time": "time", "window": "time", "flag": "flag",
+}  # fmt: skip
+_RULES: Final = {"any": ANY, "count": COUNT, "exposure": EXPOSURE, "score": SCORE, "flag": FLAG}
+#: What one step of a column is where it does not say so itself, by its type or by how its cells are read.
+_UNITS: Final[Mapping[str, str]] = {
+    "text": "name", "time": "moment", "flag": "yes/no",
+    "money": "currency", "seconds": "seconds", "share": "share", "number": "number", "count": "actions",
+}  # fmt: skip
 
 
-def _figure(name: str, cell: Cell, about: str, *, people: bool = False, stock: bool = False) -> Column:
-    """A figure of a post, a day or a campaign; a count is 0 or more."""
-    unit = "people" if people or stock else _UNITS[cell]
-    rule = COUNT if cell in ("count", "seconds") else ANY
-    return Column(name, unit, "number", rule, about=about, cell=cell, people=people, stock=stock)
+def column_of(name: str, entry: Mapping[str, Any]) -> Column:
+    """One entry of ``columns.toml``; a flag is true or false, and a count 0 or more.
+
+    Examples
+    --------
+    >>> column_of("likes", {"cell": "count"}).unit, column_of("title", {"cell": "personal"}).dtype
+    ('actions', 'text')
+    """
+    cell = entry.get("cell")
+    dtype = entry.get("dtype", _DTYPES.get(cell, "number"))
+    of = str(cell if dtype == "number" else dtype)
+    counts_people = entry.get("people") or entry.get("stock")
+    usual = {"unit": "people" if counts_people else _UNITS.get(of, ""), "dtype": dtype}
+    rule = entry.get("rule", {"flag": "flag", "count": "count", "seconds": "count"}.get(of, "any"))
+    return Column(**{"name": name, **usual, **entry, "rule": _RULES[rule]})
 
 
-_PLATFORM = Column("platform", "name", "text", about="network that it is on")
-_ACCOUNT = Column("account", "name", "text", about="handle or page that published it", cell="text")
-_POST = Column("post_id", "name", "text", about="the platform's own id, as text", cell="id")
-_PUBLISHED = Column("published_at", "moment", "time", about="when it went out", cell="time")
-_TYPE = Column(
-    "post_type", "name", "text", about="format of the post: reel, video, image, link …", cell="text"
-)
-_PAID = Column("is_paid", "yes/no", "flag", FLAG, about="whether reach was bought")
-_DATE = Column("date", "day", "time", about="the day", cell="time")
-_DATE_END = Column("date_end", "day", "time", about="last day of the range", cell="time")
-_GRAIN = Column("grain", "name", "text", about="what a row stands for: day, month or a whole range")
-_ENTITY = Column("entity", "name", "text", about="shop, brand or employer whose it is", cell="text")
-_CURRENCY = Column("currency", "ISO 4217", "text", about="currency of the row; empty for counts", cell="text")
-_SEGMENT = Column("segment", "name", "text", about="value of the dimension that the table is by", cell="text")
-_ORDER = Column("order_id", "name", "text", about="id of the order, payment or deal", cell="id")
-_RESPONDENT = Column("respondent", "hashed id", "text", about="who answered (hashed)", cell="id")
-_SCORE = Column("score", "points", "number", SCORE, about="how likely to recommend, 0 to 10", cell="score")
-_SPEND = Column("spend", "currency", "number", about="what the advertising cost", cell="money")
-_FOLLOWERS = Column(
-    "followers", "people", "number", EXPOSURE, about="followers at that moment", cell="count", stock=True
-)
-_CORE = (
-    Column(
-        "reach", "people", "number", EXPOSURE, about="different people who saw it", cell="count", people=True
-    ),
-    Column("impressions", "displays", "number", EXPOSURE, about="times it was shown", cell="count"),
-    Column(
-        "views", "displays", "number", EXPOSURE, about="plays or views; one person may count more than once",
-        cell="count",
-    ),
-    _figure("likes", "count", "likes; every reaction on Facebook and LinkedIn"),
-    _figure("comments", "count", "comments and replies"),
-    _figure("shares", "count", "shares, reposts, retweets"),
-    _figure("saves", "count", "saves and bookmarks"),
-    _figure("clicks", "count", "all clicks"),
-)  # fmt: skip
-_FURTHER = tuple(_figure(name, **entry) for name, entry in registry("figures.toml").items())
-_OF_A_POST = (
-    Column("is_crosspost", "yes/no", "flag", FLAG, about="also published on the sister network", cell="flag"),
-    Column(
-        "collaboration", "yes/no", "flag", FLAG, about="a post of another account in the file of one's own"
-    ),
-    Column("caption", "text", "text", about="text of the post", cell="personal"),
-)
-#: Where a row comes from, and how well its time is known.
-_PROVENANCE = (
-    Column("source_row", "row", "number", COUNT, about="row of the file, as a spreadsheet numbers it"),
-    Column(
-        "time_source", "name", "text", about="where the time zone comes from: the file, the layout, assumed …"
-    ),
-    Column(
-        "time_precision", "name", "text", about="how exactly the time is printed: second, minute, day, month"
-    ),
-    Column("exported_at", "moment", "time", about="when the figures were exported"),
-    Column("age_days", "days", "number", about="age of the post at the export"),
-)
+def _read_tables() -> Iterator[tuple[str, TableSchema]]:
+    """The tables of ``columns.toml``, in which a group of columns stands under its name."""
+    read = registry("columns.toml")
+    groups = {**read["group"], "figures": [*read["figure"]]}
+    columns = {name: column_of(name, entry) for name, entry in {**read["column"], **read["figure"]}.items()}
+
+    def named(names: Iterable[str], *, required: bool = False) -> tuple[Column, ...]:
+        single = itertools.chain.from_iterable(groups.get(name, [name]) for name in names)
+        return tuple(replace(columns[name], required=required) for name in single)
+
+    for name, table in read["table"].items():
+        yield (
+            name,
+            TableSchema(
+                name,
+                (*named(table["required"], required=True), *named(table["columns"])),
+                key=tuple(table.get("key", ())),
+                at_most=tuple(map(tuple, table.get("at_most", ()))),
+                also=named(table["also"]),
+            ),
+        )
 
 
-def _must(*columns: Column) -> tuple[Column, ...]:
-    return tuple(replace(column, required=True) for column in columns)
-
-
-#: One row per post.
-POSTS: Final = TableSchema(
-    "posts",
-    (*_must(_PLATFORM, _ACCOUNT, _POST, _PUBLISHED), _TYPE, _PAID, _FOLLOWERS, *_CORE),
-    key=("platform", "account", "post_id"),
-    at_most=(("reach", "impressions"), ("likes", "impressions"), ("likes", "views")),
-    also=(_ENTITY, *_OF_A_POST, *_FURTHER, *_PROVENANCE),
-)
-#: One row per account (or post) and day.
-DAILY: Final = TableSchema(
-    "daily",
-    (*_must(_DATE, _PLATFORM, _ACCOUNT), _FOLLOWERS, *_CORE),
-    key=("platform", "account", "post_id", "date"),
-    also=(_POST, _PUBLISHED, _TYPE, _PAID, *_OF_A_POST, *_FURTHER, *_PROVENANCE),
-)
-#: One row per account and day on which its followers were counted.
-FOLLOWERS: Final = TableSchema(
-    "followers",
-    (*_must(_DATE, _PLATFORM, _ACCOUNT), _FOLLOWERS),
-    key=("platform", "account", "date"),
-    also=(*_FURTHER, *_PROVENANCE),
-)
-#: One row per date, entity and outcome with a value; single sales have an order, and a moment of their own.
-OUTCOMES: Final = TableSchema(
-    "outcomes",
-    (
-        *_must(
-            _DATE,
-            _ENTITY,
-            Column("outcome", "name", "text", about="revenue, orders, conversions …"),
-            Column("value", "currency or count", "number", about="refunds may be negative"),
-        ),
-        _CURRENCY,
-    ),
-    key=("date", "entity", "outcome", "currency", "kind", "order_id", "segment", "at"),
-    also=(
-        Column("kind", "name", "text", about="sale, refund, failed, pending, cancelled or lost"),
-        Column("at", "moment", "time", about="when it was sold or given back"),
-        _ORDER,
-        _SEGMENT,
-        _DATE_END,
-        _GRAIN,
-        *_PROVENANCE,
-    ),
-)
-#: One row per campaign and day or range; rows of one day add up.
-ADS: Final = TableSchema(
-    "ads",
-    (*_must(_DATE, _SPEND), _DATE_END, _GRAIN, _PLATFORM, _ACCOUNT, _CURRENCY),
-    also=(_ENTITY, *_CORE, *_FURTHER, *_PROVENANCE),
-)
-#: One row per person and shop.
-PEOPLE: Final = TableSchema(
-    "people",
-    (
-        Column("person", "hashed id", "text", required=True, about="who it is (hashed)"),
-        Column("entity", "name", "text", about="shop or brand"),
-        Column("engaged", "yes/no", "flag", FLAG, about="commented, liked or shared at least once"),
-        Column("interactions", "actions", "number", COUNT, about="actions before the orders counted here"),
-        Column("tenure", "days", "number", COUNT, about="days known to the shop"),
-        Column("orders_before", "orders", "number", COUNT, about="orders before the window"),
-        Column("orders", "orders", "number", COUNT, about="orders within the window"),
-        Column("revenue", "currency", "number", about="money within the window"),
-        Column("created", "actions", "number", COUNT, about="posts or videos of their own"),
-        Column("commented", "actions", "number", COUNT, about="comments, ratings and reviews"),
-        Column("collected", "actions", "number", COUNT, about="saves, shares, tags, subscriptions"),
-        Column("watched", "actions", "number", COUNT, about="views and reads"),
-    ),
-    key=("entity", "person"),
-)
-#: One row per answer.
-SURVEY: Final = TableSchema(
-    "survey",
-    (
-        *_must(_RESPONDENT),
-        _DATE,
-        _ENTITY,
-        _SCORE,
-        Column("promise", "yes/no", "flag", FLAG, about="knows what the brand promises"),
-        Column("knowledge", "yes/no", "flag", FLAG, about="knows from experience what it delivers"),
-        Column("trust", "yes/no", "flag", FLAG, about="trusts the brand to keep its promise"),
-    ),
-    key=("entity", "respondent", "date"),
-    also=_PROVENANCE,
-)
-#: The table of each kind of export.
-TABLES: Final[Mapping[str, TableSchema]] = MappingProxyType(
-    {table.name: table for table in (POSTS, DAILY, FOLLOWERS, OUTCOMES, SURVEY, ADS)}
-)
+#: The table of each kind of export; ``columns.toml`` declares them.
+TABLES: Final[Mapping[str, TableSchema]] = MappingProxyType(dict(_read_tables()))
+POSTS: Final = TABLES["posts"]
+DAILY: Final = TABLES["daily"]
+FOLLOWERS: Final = TABLES["followers"]
+OUTCOMES: Final = TABLES["outcomes"]
+SURVEY: Final = TABLES["survey"]
+ADS: Final = TABLES["ads"]
 #: Every canonical column of an export: the data dictionary.
 COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
     {column.name: replace(column, required=False) for table in TABLES.values() for column in table.declared}
