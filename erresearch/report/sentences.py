@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from erresearch.errors import Count
+from erresearch.io.files import registry
 from erresearch.report.figures.style import amount, span
 from erresearch.results import Estimate, Interval, Verdict, amount_beside, in_money, rounded
 from erresearch.results.verdicts import ReasonCode
@@ -22,33 +23,9 @@ _OVER_TIME: Final[Mapping[str, str]] = {
     "inconclusive": "cannot tell",
     "association only": "say that the two move together, but not which comes first",
 }
-_ORDER = (
-    "Finer periods, declared events or an experiment: as it stands, which of the two comes first is open."
-)
-# what would open a gate that is closed; any other open word waits for a narrower interval
+#: What would open a gate that is closed, by code (``reasons.toml``); any other open word waits for a narrower interval.
 _OPENS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            ReasonCode.NO_LEAD,
-            ReasonCode.ONLY_BESIDE_SAME_PERIOD,
-            ReasonCode.NOT_OVER_LEAD,
-            ReasonCode.REVERSE_AS_STRONG,
-            ReasonCode.SAME_PERIOD_OTHER_WAY,
-        ),
-        _ORDER,
-    ),
-    ReasonCode.ONLY_WITH_LARGEST: "Stock-outs declared as events: an empty shelf after a hit looks like a loss.",
-    **dict.fromkeys(
-        (ReasonCode.SAME_PERIOD_OPEN, ReasonCode.SAME_PERIOD_MOVES),
-        "A narrower interval of the same period, or finer periods.",
-    ),
-    ReasonCode.LATER_PERIOD_OPEN: "A longer period, such as months in place of weeks.",
-    ReasonCode.HALVES_APART: "Knowing what changed between the halves, and judging each by itself.",
-    ReasonCode.SAME_PERIOD_UNKNOWN: "A model that holds the same period.",
-    ReasonCode.RELIABILITY_UNKNOWN: "A declared reliability of x, or several counts with errors of their own.",
-    ReasonCode.RELIABILITY_TOO_LOW: "A count of x with less error, or narrower intervals.",
-    ReasonCode.DEPENDS_ON_ADJUSTMENT: "Knowing whether what is held fixed drives both sides or lies between them.",
-    ReasonCode.LOSS_IS_NO_GAIN: "An interval inside ±δ or above it: what goes with less does not deny the claim.",
+    code: text for text, codes in registry("reasons.toml")["opens"].items() for code in codes
 }
 #: Elasticities beyond this are no share that anybody could read.
 _MOST = 10.0
@@ -419,7 +396,7 @@ def flip_sentence(verdict: Verdict, *, direction: str = "") -> str:
     half, centre = interval.half, estimate.value
     code = verdict.reason_code
     if code in _OPENS or verdict.word == "association only":
-        return _OPENS.get(code, _ORDER)
+        return _OPENS.get(code, _OPENS[ReasonCode.NO_LEAD])
     if verdict.word == "inconclusive":
         return _needed(interval, verdict.sesoi, absent=direction == "absent", alone=alone)
     inside = math.isfinite(verdict.sesoi) and interval.inside(-verdict.sesoi, verdict.sesoi)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from erresearch.errors import Count, check_name
+from erresearch.io.files import registry
 from erresearch.results.estimates import Estimate, Interval
 from erresearch.results.rounding import Printed, escape, plain
 from erresearch.schema.vocabulary import Word
@@ -25,116 +26,51 @@ from erresearch.schema.vocabulary import Word
 class ReasonCode(StrEnum):
     """What a :class:`Reason` is about; a member is text, so that codes survive JSON and TOML.
 
-    Beside each stands its sentence; a fact stands in braces. Floats are printed as everywhere, counts with thousands.
+    ``reasons.toml`` has the sentence of each; a fact stands in braces. Floats are printed as everywhere, counts with
+    thousands.
     """
 
-    sentence: str
-
-    def __new__(cls, code: str, sentence: str = "{text}") -> ReasonCode:
-        """A code that knows its sentence."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence = sentence
-        return member
-
     # the rule that gave a verdict's word
-    NO_BOUND = ("no-bound", "the data set no bound on the effect")
-    INSIDE_SESOI = ("inside-sesoi", "the whole interval lies inside ±{sesoi}")
-    BEYOND_SESOI = ("beyond-sesoi", "the whole interval lies beyond ±{sesoi}")
-    BEYOND_ZERO = ("beyond-zero", "the whole interval lies {side} 0")
-    BEYOND_ZERO_AND_SESOI = ("beyond-zero-and-sesoi", "the whole interval lies {side} 0 and beyond {sesoi}")
-    HOLDS_SMALL_AND_LARGE = (
-        "holds-small-and-large",
-        "the interval holds effects smaller than {sesoi} as well as larger ones",
-    )
-    HOLDS_ZERO_AND_LARGE = ("holds-zero-and-large", "the interval holds both 0 and effects beyond {sesoi}")
+    NO_BOUND = "no-bound"
+    INSIDE_SESOI = "inside-sesoi"
+    BEYOND_SESOI = "beyond-sesoi"
+    BEYOND_ZERO = "beyond-zero"
+    BEYOND_ZERO_AND_SESOI = "beyond-zero-and-sesoi"
+    HOLDS_SMALL_AND_LARGE = "holds-small-and-large"
+    HOLDS_ZERO_AND_LARGE = "holds-zero-and-large"
     # what kept a word from being decisive
-    RANGE_DISAGREES = (
-        "range-disagrees",
-        "the answer changes within the declared range: {found}, but {other} for {end}",
-    )
-    FEW_CLUSTERS = ("few-clusters", "only {clusters:account}: a decisive word needs {needed}")
-    NO_LEAD = ("no-lead", "no lead of x could be tested, so the direction is open")
-    REVERSE_AS_STRONG = ("reverse-as-strong", "the reverse direction is at least as strong: {found}")
-    ONLY_BESIDE_SAME_PERIOD = (
-        "only-beside-same-period",
-        "without x of the same period in the model it is {found}: what "
-        "works at once and what works a period later cannot be told apart",
-    )
-    NOT_OVER_LEAD = (
-        "not-over-lead",
-        "x before y goes with y no more clearly than x after y does: the difference is {found}",
-    )
-    SAME_PERIOD_OTHER_WAY = (
-        "same-period-other-way",
-        "x and y of the {same} move the other way: a dip after a rise is no loss",
-    )
-    ONLY_WITH_LARGEST = (
-        "only-with-largest",
-        "it hangs on the few largest values of x: with those capped it is {found}; an empty shelf after a hit looks "
-        "like a loss",
-    )
-    SAME_PERIOD_UNKNOWN = (
-        "same-period-unknown",
-        "it is nil later, and what happens within the period could not be looked at",
-    )
-    SAME_PERIOD_OPEN = (
-        "same-period-open",
-        "it is nil over the {after} and open over the {same}: {found} is not inside ±{sesoi}",
-    )
-    SAME_PERIOD_MOVES = (
-        "same-period-moves",
-        "it is nil over the {after}, but what moves together in the {same} is not inside ±{sesoi}",
-    )
-    LATER_PERIOD_OPEN = (
-        "later-period-open",
-        "it is nil over the {after}, but x of {lag:period} before goes with y",
-    )
-    HALVES_APART = (
-        "halves-apart",
-        "the two halves of the periods differ: {first} in the first, {second} in the second",
-    )
-    RELIABILITY_UNKNOWN = (
-        "reliability-unknown",
-        "inside ±{sesoi}, but it is not known how much of x is error, which hides "
-        "effects: declare a reliability, or bring several counts with errors of their own",
-    )
-    RELIABILITY_TOO_LOW = (
-        "reliability-too-low",
-        "inside ±{sesoi}, but errors in x may leave only {kept} of an effect, and the "
-        "intervals are not inside ±{inner} ({reliability})",
-    )
-    DEPENDS_ON_ADJUSTMENT = (
-        "depends-on-adjustment",
-        "depends on adjustment: {found} with {held} held fixed, {without} without; it "
-        "may be on the way from x to y or drive both",
-    )
-    LOSS_IS_NO_GAIN = (
-        "loss-is-no-gain",
-        "the whole interval lies below −{sesoi}: what goes with less does not contradict "
-        "that it earns nothing",
-    )
+    RANGE_DISAGREES = "range-disagrees"
+    FEW_CLUSTERS = "few-clusters"
+    NO_LEAD = "no-lead"
+    REVERSE_AS_STRONG = "reverse-as-strong"
+    ONLY_BESIDE_SAME_PERIOD = "only-beside-same-period"
+    NOT_OVER_LEAD = "not-over-lead"
+    SAME_PERIOD_OTHER_WAY = "same-period-other-way"
+    ONLY_WITH_LARGEST = "only-with-largest"
+    SAME_PERIOD_UNKNOWN = "same-period-unknown"
+    SAME_PERIOD_OPEN = "same-period-open"
+    SAME_PERIOD_MOVES = "same-period-moves"
+    LATER_PERIOD_OPEN = "later-period-open"
+    HALVES_APART = "halves-apart"
+    RELIABILITY_UNKNOWN = "reliability-unknown"
+    RELIABILITY_TOO_LOW = "reliability-too-low"
+    DEPENDS_ON_ADJUSTMENT = "depends-on-adjustment"
+    LOSS_IS_NO_GAIN = "loss-is-no-gain"
     # a finding that stands before the rule
-    SAME_PERIOD_TOGETHER = (
-        "same-period-together",
-        "x and y of the {same} move together, by {found}; finer periods, "
-        "declared events or an experiment would tell which comes first",
-    )
-    LATER_PERIOD_MOVES = (
-        "later-period-moves",
-        "x of {lag:period} before goes with y by {found}; the claim is about the {after}",
-    )
+    SAME_PERIOD_TOGETHER = "same-period-together"
+    LATER_PERIOD_MOVES = "later-period-moves"
     # why nothing was judged
-    COLUMNS_MISSING = ("columns-missing", "no {columns}")
+    COLUMNS_MISSING = "columns-missing"
     TOO_FEW_ROWS = "too-few-rows"
     NO_COMPLETE_ROW = "no-complete-row"
-    REFUSED = "refused"
     BOOSTED_UNPRICED = "boosted-unpriced"
     OTHER = "other"
 
 
-#: The sentence of each code.
-SENTENCES: Final[Mapping[str, str]] = MappingProxyType({code.value: code.sentence for code in ReasonCode})
+#: The sentence of each code: ``reasons.toml``; of the others, the text itself.
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
+    {code.value: registry("reasons.toml")["sentences"].get(code, "{text}") for code in ReasonCode}
+)
 
 
 @dataclass(frozen=True, slots=True)
