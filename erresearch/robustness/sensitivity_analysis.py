@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from erresearch.errors import DesignError, ErresearchError, GuardError, UnknownNameError
+from erresearch.errors import DesignError, ErresearchError, UnknownNameError
 from erresearch.relate.fitted_models import Fitted
 from erresearch.results import (
     Detectable,
@@ -307,44 +306,8 @@ def confounder_bounds(
     return bound_x, min(1.0, pull**2 * r2_y / (1 - r2_y))
 
 
-@dataclass(frozen=True, slots=True)
-class _Observed:
-    """Classical quantities of one estimate and of the controls beside it.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        The estimate in doubt, with its interval at the level asked for.
-    se, df : float
-        Classical standard error and residual degrees of freedom.
-    controls : mapping of str to (float, float)
-        Partial R² of each control with x and with the outcome.
-    method : str
-        What was assumed.
-    """
-
-    estimate: Estimate
-    se: float
-    df: float
-    controls: dict[str, tuple[float, float]]
-    method: str
-
-    def bias(self, r2_x: float | np.ndarray, r2_y: float | np.ndarray) -> np.ndarray:
-        """√(R²_y R²_x/(1 − R²_x)) · se · √df."""
-        return np.asarray(np.sqrt(r2_y * r2_x / (1 - r2_x)) * self.se * math.sqrt(self.df))
-
-    def toward_zero(self, bias: float | np.ndarray) -> np.ndarray:
-        """The estimate after a bias that had made it too large in size."""
-        return np.asarray(math.copysign(1.0, self.estimate.value) * (abs(self.estimate.value) - bias))
-
-    def pull(self, name: str) -> float:
-        """How far the equal of a control would move the estimate; what would explain all of x, without end."""
-        r2_x, r2_y = self.controls[name]
-        return math.inf if r2_x >= 0.5 else float(self.bias(*confounder_bounds(r2_x, r2_y)))
-
-
 def sensitivity(
-    found: Fit | Estimate,
+    fit: Fit,
     x: str | None = None,
     *,
     benchmark: str | None = None,
@@ -360,8 +323,8 @@ def sensitivity(
 
     Parameters
     ----------
-    found : Fit or Estimate
-        A fitted regression; or one least-squares estimate with classical standard errors, which knows no controls.
+    fit : Fit
+        A fitted regression.
     x : str, optional
         The regressor in doubt; the first of the fit by default.
     benchmark : str, optional
@@ -379,8 +342,6 @@ def sensitivity(
 
     Raises
     ------
-    GuardError
-        If an estimate clustered by account comes without its fit: its t is not the classical one.
     UnknownNameError
         If `x` or `benchmark` is no regressor of the fit.
     DesignError
@@ -406,26 +367,33 @@ def sensitivity(
     >>> doubt.benchmark, doubt.adjusted < doubt.estimate.value, doubt.withstands
     ('spend', True, True)
     """
-    seen = _of_estimate(found, level) if isinstance(found, Estimate) else _of_fit(found, x, level)
-    if benchmark is not None and benchmark not in seen.controls:
-        raise UnknownNameError.of("control beside the estimate", benchmark, seen.controls)
-    estimate = seen.estimate
-    ends = estimate.interval
+    model = getattr(fit, "model", None)
+    if not isinstance(model, Fitted):
+        raise DesignError(
+            "a robustness value needs the scores of its regression",
+            got="a fit stored without them" if isinstance(fit, Fit) else type(fit).__name__,
+            fix="estimate it again from its rows or moments",
+        )
+    x = next(name for name in model.names if name != "Intercept") if x is None else x
+    estimate, place, df = fit[x].at(level), model.names.index(x), float(model.df_resid)
+    linear = math.isfinite(fit.residual_variance)
+    variances = fit.residual_variance * np.diag(model.model.bread) if linear else np.diag(fit.cov)
+    errors = np.sqrt(np.maximum(variances, 0.0))
+    controls = _controls(fit, model, place, errors, df)
+    if benchmark is not None and benchmark not in controls:
+        raise UnknownNameError.of("control beside the estimate", benchmark, controls)
+    ends, size = estimate.interval, float(errors[place]) * math.sqrt(df)
     # the classical interval beside a confounder has one degree of freedom less
-    wider = StudentT(0.0, 1.0, seen.df - 1)
-    narrower = (
-        math.sqrt(seen.df / (seen.df - 1))
-        * wider.critical(level)
-        / StudentT(0.0, 1.0, seen.df).critical(level)
-    )
-    edge = (ends.high - ends.low) / 2 * narrower / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else 0.0
-    whole = abs(estimate.value) / (seen.se * math.sqrt(seen.df)) if seen.se > 0 else math.inf
+    wider, usual = (StudentT(0.0, 1.0, freedom).critical(level) for freedom in (df - 1, df))
+    narrower = math.sqrt(df / (df - 1)) * wider / usual
+    edge = (ends.high - ends.low) / 2 * narrower / size if size > 0 else 0.0
+    whole = abs(estimate.value) / size if size > 0 else math.inf
     name, bound_x, bound_y, adjusted = "", math.nan, math.nan, math.nan
     interval = None
-    if seen.controls:
-        name = benchmark or largest(seen.controls, seen.pull)
-        bound_x, bound_y = confounder_bounds(*seen.controls[name], strength_x=strength)
-        adjusted = float(seen.toward_zero(seen.bias(bound_x, bound_y)))
+    if controls:
+        name = benchmark or largest(controls, lambda each: _pull(*controls[each]))
+        bound_x, bound_y = confounder_bounds(*controls[name], strength_x=strength)
+        adjusted = float(_beside(estimate.value, size * _bias(bound_x, bound_y)))
         factor = narrower * math.sqrt((1 - bound_y) / (1 - bound_x))
         interval = Interval(-math.inf, math.inf, level)
         if ends.bounded:
@@ -445,51 +413,38 @@ def sensitivity(
         adjusted=adjusted,
         r2_x=grid,
         r2_y=grid,
-        contours=seen.toward_zero(seen.bias(grid[None, :], grid[:, None])),
+        contours=_beside(estimate.value, size * _bias(grid[None, :], grid[:, None])),
         strength=strength,
         adjusted_interval=interval,
-        method=seen.method,
+        method="partial R² from least squares" if linear else _APPROXIMATE,
     )
 
 
-def _of_estimate(estimate: Estimate, level: float) -> _Observed:
-    estimate.behind("a robustness value")
-    if estimate.n_accounts or not math.isfinite(estimate.df):
-        raise GuardError(
-            f"a robustness value of {estimate.name!r} needs its regression",
-            got=f"an estimate by {estimate.method or 'an unnamed method'}",
-            allowed="a Fit, or one estimate with residual degrees of freedom and independent rows",
-            fix="pass the fit: sensitivity(fit, name)",
-        )
-    return _Observed(estimate.at(level), estimate.se, estimate.df, {}, "its t taken as the classical one")
-
-
-def _of_fit(fit: Fit, x: str | None, level: float) -> _Observed:
-    model = fit.model
-    if not isinstance(model, Fitted):
-        raise DesignError(
-            "a robustness value needs the scores of its regression",
-            got="a fit stored without them",
-            fix="estimate it again from its rows or moments",
-        )
-    names = list(model.names)
-    x = next(name for name in names if name != "Intercept") if x is None else x
-    estimate = fit[x].at(level)
-    bread, df = model.model.bread, float(model.df_resid)
-    place = names.index(x)
-    linear = math.isfinite(fit.residual_variance)
-    if linear:
-        se = np.sqrt(fit.residual_variance * np.diag(bread))
-        method = "partial R² from least squares"
-    else:
-        se = np.sqrt(np.maximum(np.diag(fit.cov), 0.0))
-        method = _APPROXIMATE
-    controls = {}
-    for j, name in enumerate(names):
+def _controls(
+    fit: Fit, model: Fitted, place: int, errors: np.ndarray, df: float
+) -> dict[str, tuple[float, float]]:
+    """Partial R² of each control with x and with the outcome."""
+    bread, found = model.model.bread, {}
+    for j, name in enumerate(model.names):
         if j == place or name == "Intercept":
             continue
         # partial correlations are off-diagonal entries of the inverse cross-products
         r2_x = bread[place, j] ** 2 / (bread[place, place] * bread[j, j])
-        t2 = (fit[name].value / se[j]) ** 2 if se[j] > 0 else math.inf
-        controls[name] = float(r2_x), float(t2 / (t2 + df)) if math.isfinite(t2) else 1.0
-    return _Observed(estimate, float(se[place]), df, controls, method)
+        t2 = (fit[name].value / errors[j]) ** 2 if errors[j] > 0 else math.inf
+        found[name] = float(r2_x), float(t2 / (t2 + df)) if math.isfinite(t2) else 1.0
+    return found
+
+
+def _bias(r2_x: float | np.ndarray, r2_y: float | np.ndarray) -> np.ndarray:
+    """What a confounder moves an estimate by, over se · √df."""
+    return np.asarray(np.sqrt(r2_y * r2_x / (1 - r2_x)))
+
+
+def _beside(value: float, bias: np.ndarray) -> np.ndarray:
+    """An estimate after a bias that had made it too large in size."""
+    return np.asarray(math.copysign(1.0, value) * (abs(value) - bias))
+
+
+def _pull(r2_x: float, r2_y: float) -> float:
+    """How far the equal of a control would move the estimate; what would explain all of x, without end."""
+    return math.inf if r2_x >= 0.5 else float(_bias(*confounder_bounds(r2_x, r2_y)))

@@ -55,8 +55,6 @@ class CurveInference:
     ----------
     level : float
         Level of the intervals, and of "significant".
-    cov : {"CRV3", "CRV1"}
-        Standard errors clustered by account: jackknife, or the usual sandwich for comparison.
     draws : int
         Weight vectors of the joint bootstrap, shared by all models; at least 20/(1 − level).
     rng : int or numpy.random.Generator
@@ -64,14 +62,11 @@ class CurveInference:
     """
 
     level: float = 0.95
-    cov: Literal["CRV3", "CRV1"] = "CRV3"
     draws: int = 500
     rng: int | np.random.Generator = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot show the tail asked for."""
-        if self.cov not in ("CRV3", "CRV1"):
-            raise DesignError(f"cov={self.cov!r} is not served by a curve", allowed="CRV3, CRV1")
         check_draws(self.draws, self.level)
 
 
@@ -122,7 +117,7 @@ def specification_curve(
     sign : {1, −1}
         Direction of the claim.
     inference : CurveInference, optional
-        Level, standard errors, draws and seed.
+        Level, draws and seed.
 
     Returns
     -------
@@ -194,7 +189,7 @@ def specification_curve(
     solved, draws = [], []
     with waiting(f"a specification curve of {Count(count):model}"):
         for cell in cells:
-            found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls, cov=how.cov)
+            found = _solve(moments, cell, outcome=outcome, minimal=minimal, controls=controls)
             solved.append(found)
             # on the scale of the reported t: 0, as that is, where the error has no bound
             t = np.clip(bootstrap_t(found, weights), -_LARGEST_T, _LARGEST_T)
@@ -222,13 +217,7 @@ def _cells(
 
 
 def _solve(
-    moments: Moments,
-    cell: _Cell,
-    *,
-    outcome: str,
-    minimal: Sequence[str],
-    controls: Sequence[str],
-    cov: str = "CRV3",
+    moments: Moments, cell: _Cell, *, outcome: str, minimal: Sequence[str], controls: Sequence[str]
 ) -> Subsets:
     columns = moments[[cell.column, *minimal, *controls, outcome]]
     swept, *_ = identified(columns, cell.effects, got="", fix="use fewer controls or effects, or more data")
@@ -236,7 +225,7 @@ def _solve(
     if constant:
         # x goes first, the constant is the first of the fixed columns
         swept = swept[[swept.names[1], swept.names[0], *swept.names[2:]]]
-    return solve_subsets(swept, len(minimal) + constant, columns.rows, cov)
+    return solve_subsets(swept, len(minimal) + constant)
 
 
 def _curve(
@@ -287,7 +276,7 @@ def _curve(
         share_significant=seen["share significant"],
         pvalues=pvalues,
         level=how.level,
-        method=f"OLS, {how.cov} with t(G − 1); {words}; at least {effective:.1f} effective of {Count(accounts):account}",
+        method=f"OLS, CRV3 with t(G − 1); {words}; at least {effective:.1f} effective of {Count(accounts):account}",
     )
 
 
@@ -347,7 +336,7 @@ def masks(controls: int) -> np.ndarray:
     return np.asarray(numbers >> np.arange(controls)[::-1] & 1, dtype=bool)
 
 
-def solve_subsets(swept: Swept, fixed: int, rows: int, cov: str) -> Subsets:
+def solve_subsets(swept: Swept, fixed: int) -> Subsets:
     """Fit the last column on the first, and on `fixed` columns after it, with every subset of the controls between."""
     total = swept.grams.sum(axis=0)
     scale = np.sqrt(np.diag(total))
@@ -361,21 +350,15 @@ def solve_subsets(swept: Swept, fixed: int, rows: int, cov: str) -> Subsets:
     leverage = packed @ _pairs(directions, directions).T
     scores = packed @ _pairs(directions, outcomes).T - leverage * slope
     raw = np.sqrt(np.sum(scores**2, axis=0)) / own
+    rest = total - grams
     if periods is not None:
         periods = replace(periods, cross=periods.cross / scale)
-    if cov == "CRV1":
-        parameters = 1 + fixed + included.sum(axis=1) + swept.absorbed - swept.nested + bool(swept.nested)
-        se = raw * np.sqrt(groups / (groups - 1) * (rows - 1) / np.maximum(rows - parameters, 1))
-    else:
-        rest = total - grams
-        if periods is not None:
-            for g, solved in periods.without_each():
-                rest[g] -= periods.cross[g].T @ solved
-        se = _jackknife(rest, slope, fixed)
+        for g, solved in periods.without_each():
+            rest[g] -= periods.cross[g].T @ solved
     unit = scale[-1] / scale[0]
     return Subsets(
         value=slope * unit,
-        se=se * unit,
+        se=_jackknife(rest, slope, fixed) * unit,
         raw_se=raw * unit,
         effective=groups / (1 + np.var(leverage, axis=0) / np.mean(leverage, axis=0) ** 2),
         grams=grams,
@@ -548,26 +531,18 @@ def adversary(
     kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
     if not kinds:
         raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
-    definitions = [f"log {name}" for name in kinds]
+    definitions, target = [f"log {name}" for name in kinds], f"log {outcome}"
     logs = [nw.when(nw.col(c) > 0).then(nw.col(c)).log().alias(f"log {c}") for c in (outcome, *kinds)]
     frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
-    middle = frame[period].unique().sort()
-    middle = middle[len(middle) // 2]
-    sums = frame.group_by(by).agg(nw.col(f"log {outcome}").sum()).sort(f"log {outcome}", by, descending=True)
-    parts = (
-        frame,
-        frame.filter(nw.col(period) < middle),
-        frame.filter(nw.col(period) >= middle),
-        frame.filter(nw.col(by) != sums[by][0]),
-    )
+    parts = _row_sets(frame, target, by, period)
     values, halves, failed = [np.zeros(0)], [np.zeros(0)], 0
     for rows in parts:
         later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
-        columns = [f"log {outcome}", *definitions, *controls]
-        part = Moments.from_frame(rows.to_native(), [*columns, *later], by=by, period=period)
+        columns = [target, *definitions, *controls, *later]
+        part = Moments.from_frame(rows.to_native(), columns, by=by, period=period)
         for cell in _cells(part, definitions, _LAGS, _EFFECTS):
             try:
-                found = _solve(part, cell, outcome=columns[0], minimal=[], controls=controls)
+                found = _solve(part, cell, outcome=target, minimal=[], controls=controls)
             except ErresearchError:
                 failed += 2 ** len(controls)
                 continue
@@ -598,3 +573,12 @@ def adversary(
         },
         level=level,
     )
+
+
+def _row_sets(frame: nw.DataFrame[Any], target: str, by: str, period: str) -> tuple[nw.DataFrame[Any], ...]:
+    """All rows, either half of the periods, and all but the account with the largest sum."""
+    periods = frame[period].unique().sort()
+    middle = periods[len(periods) // 2]
+    largest = frame.group_by(by).agg(nw.col(target).sum()).sort(target, by, descending=True)[by][0]
+    early = nw.col(period) < middle
+    return frame, frame.filter(early), frame.filter(~early), frame.filter(nw.col(by) != largest)
