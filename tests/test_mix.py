@@ -101,8 +101,6 @@ def test_zeros_are_counted_and_rows_without_actions_left_out():
     assert "a count of 0 becomes 0.5" in found.method
     assert f"{zeros:,} of saves" in str(found)
     pd.testing.assert_frame_equal(table, before)
-    other = mix(table, log("sales"), actions=ACTIONS, zero=0.1)
-    assert other.actions["saves"].value != found.actions["saves"].value
 
 
 def test_poisson_for_money_with_zeros():
@@ -172,11 +170,6 @@ def test_one_action_is_no_mix():
 def test_unknown_model():
     with pytest.raises(UnknownNameError, match="There is no model 'probit'"):
         mix(table_of(), "sales", actions=ACTIONS, model="probit")
-
-
-def test_zero_must_be_above_zero():
-    with pytest.raises(DesignError, match="`zero` must be above 0"):
-        mix(table_of(), "sales", actions=ACTIONS, zero=0)
 
 
 def test_moments_have_no_rows():

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, partial
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from erresearch.errors import Count, DataError, DesignError
+from erresearch.errors import Count, DesignError
 from erresearch.io import pd
-from erresearch.results import Doubt, Estimate, StudentT
+from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown, StudentT
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
 SHORTEST: Final = 180
@@ -24,8 +25,6 @@ _CAP: Final = 2.0
 _KNOWN: Final = 0.8
 #: How often a planted effect must be found for the least effect that is printed.
 _OFTEN: Final = 0.8
-#: Days in a row, and weeks of one weekday, without revenue that are a closed shop where others sell.
-_CLOSED_DAYS, _CLOSED_WEEKS, _SELDOM = 7, 8, 0.2
 #: Estimator in words.
 WORDS: Final = "feasible GLS, AR by Yule–Walker, zeros kept"
 
@@ -391,89 +390,130 @@ def event_lags(
     return np.column_stack(columns)
 
 
-def weekly_means(values: np.ndarray) -> np.ndarray:
-    """Means of whole weeks, of those days that are known."""
-    days = len(values) - len(values) % 7
-    means = pd.DataFrame(values[:days]).groupby(np.arange(days) // 7).mean()
-    return means.to_numpy().reshape(days // 7, *values.shape[1:])
+class Shop(NamedTuple):
+    """A shop's days and weeks, revenue and posts of a day, the days covered, and what had to be said about them."""
+
+    days: ShopSeries
+    weeks: ShopSeries
+    money: float
+    posts: float
+    first: str
+    last: str
+    cautions: tuple[Doubt, ...]
 
 
-def whole_calendar(rows: pd.DataFrame, time: str) -> pd.DataFrame:
-    """One row for every day from the first to the last."""
-    repeated = int(rows[time].duplicated().sum())
-    if repeated:
-        raise DataError(
-            "there are several rows of one day",
-            got=f"{Count(repeated, of=len(rows)):row}",
-            fix="sum them to one row per day, or bring a column that tells the shops apart",
+def respond(
+    shops: Sequence[Shop],
+    *,
+    x: str,
+    y: str,
+    level: float,
+    currency: str,
+    held: str,
+    told: tuple[Doubt, ...],
+) -> DailyResponse:
+    """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
+    moved = [shop.days.movement for shop in shops]
+    precision = np.array([1 / each[0].se ** 2 for each in moved])
+    pooled = partial(_pooled, weights=(precision / precision.sum()).tolist())
+    before, same, beside, after, over = movement = pooled(moved)
+    capped = pooled([shop.days.capped.movement for shop in shops])
+    bands = pooled([shop.days.bands for shop in shops])
+    ladder, four_weeks = over_four_weeks(
+        bands, pooled([shop.days.capped.bands for shop in shops]), x, y, level
+    )
+    forward = before.estimate(f"{x} before {y}", level)
+    dip = beside.estimate(f"{x} with {y}", level)
+    # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
+    dips = forward.interval.high < 0 < dip.interval.low
+    contemporaneous = dip if dips else same.estimate(f"{x} with {y}", level)
+    forward = replace(forward, method=forward.method + held)
+    lead = after.estimate(f"{x} after {y} (placebo)", level)
+    size = replace(four_weeks, unit=currency)
+    worth = _worth(shops, size, x)
+    order = Precedence(
+        x=f"log {x}",
+        y=f"log {y}",
+        forward=forward,
+        reverse=lead,
+        lead=lead,
+        lags=((-1, lead), (0, contemporaneous), *enumerate((each for *_, each in ladder), start=1)),
+        rungs=("14 days\nafter", "same\nday", *(f"days\n{first}–{last}" for first, last, _ in ladder)),
+        contemporaneous=contemporaneous,
+        method=forward.method,
+        n_rows=forward.n_rows,
+        n_accounts=len(shops),
+        dropped={},
+        beside=forward,
+        over_lead=over.estimate(f"{x} before {y} less after it", level),
+        explained=shops[0].days.share_explained(),
+        reliability=Reliability(math.nan, math.nan, "days"),
+        same="same day",
+        after="next two weeks",
+        worth=worth,
+    )
+    return DailyResponse(
+        x=x,
+        y=y,
+        order=order,
+        size=four_weeks,
+        bands=tuple(ladder),
+        capped=(
+            capped[0].estimate(f"{x} before {y}, capped", level),
+            capped[1].estimate(f"{x} with {y}, capped", level),
+        ),
+        worth=worth[0],
+        per_post=worth[1] if len(worth) > 1 else None,
+        shown=tuple(_shown(shops, pooled, movement, capped, level)),
+        cautions=(*told, *(doubt for shop in shops for doubt in shop.cautions)),
+        first=min(shop.first for shop in shops),
+        last=max(shop.last for shop in shops),
+    )
+
+
+def _pooled(parts: Sequence[Sequence[Drawn]], *, weights: Sequence[float]) -> list[Drawn]:
+    """Each combination over all shops: weighted, and of the rows of all."""
+    sums = (weighted_sum(list(zip(weights, each, strict=True))) for each in zip(*parts, strict=True))
+    rows = [sum(part.rows for part in each) for each in zip(*parts, strict=True)]
+    return [replace(one, rows=n, shops=len(weights)) for one, n in zip(sums, rows, strict=True)]
+
+
+def _worth(shops: Sequence[Shop], size: Estimate, x: str) -> tuple[Estimate, ...]:
+    """What one more reaction goes with in revenue, and one more post where posts are counted."""
+    name = x.removesuffix("_24h")
+    one = "reaction" if name == "engagement" else name.removesuffix("s")
+    money, posts = sum(shop.money for shop in shops), sum(shop.posts for shop in shops)
+    reactions = sum(float(np.nanmean(shop.days.x)) for shop in shops)
+    worth = size.transformed(f"one more {one}", factor=money / reactions)
+    if not posts > 0:
+        return (worth,)
+    return worth, size.transformed("one more usual post", factor=money / posts)
+
+
+def _shown(
+    shops: Sequence[Shop],
+    pooled: Callable[[Sequence[Sequence[Drawn]]], list[Drawn]],
+    moved: list[Drawn],
+    capped: list[Drawn],
+    level: float,
+) -> Iterator[Shown]:
+    """What these days could show, what another year would add, and what weeks or undeclared events would cost."""
+
+    def part(data: Literal["as-weeks", "without-events"], each: Sequence[ShopSeries]) -> Shown:
+        found = pooled([series.movement for series in each])
+        most = pooled([series.capped.movement for series in each])
+        return Shown(data, found[0].rows, *reach(found, most, level))
+
+    rows = moved[0].rows
+    longer = rows + DAYS.year * len(shops)  # of each of them
+    yield Shown("as-it-is", rows, *reach(moved, capped, level))
+    yield Shown("another-year", round(longer), *reach(moved, capped, level, more=longer / rows))
+    with suppress(DesignError):  # too few weeks for shifts: nothing could be shown, and nothing is said
+        yield part("as-weeks", [shop.weeks for shop in shops])
+    if any(shop.days.happened.size for shop in shops):
+        yield part(
+            "without-events", [replace(shop.days, happened=shop.days.happened[:, :0]) for shop in shops]
         )
-    table = rows.set_index(time)
-    return table.reindex(pd.date_range(table.index[0], table.index[-1]))
-
-
-def closed_days(revenue: np.ndarray, weekday: np.ndarray) -> np.ndarray:
-    """Days in a run without revenue of a week or more, or of a weekday without any for eight weeks, where others sell."""
-    nothing = revenue <= 0
-    long = runs(nothing, _CLOSED_DAYS)
-    for day in range(7):
-        own = np.flatnonzero(weekday == day)
-        long[own[runs(nothing[own], _CLOSED_WEEKS)]] = True
-    open_days = np.isfinite(revenue) & ~long
-    seldom = open_days.any() and np.mean(nothing[open_days]) < _SELDOM
-    return long if seldom else np.zeros(len(revenue), dtype=bool)
-
-
-def runs(flags: np.ndarray, least: int) -> np.ndarray:
-    """Members of runs of at least this length."""
-    run = np.cumsum(np.diff(flags, prepend=flags[:1]))
-    return np.asarray(flags & (np.bincount(run)[run] >= least))
-
-
-#: What is counted and goes on, and what to do about it.
-_COUNTED: Final = {
-    "outside": "days before or after those that both files cover are left out; bring both files for them to use them",
-    "closed": "days without revenue, a week or more or always of one weekday, count as closed; if the shop was open, "
-    "declare what happened as an event",
-    "missing": "days are missing between the first and the last and tell nothing; write 0 where nothing was posted or "
-    "sold",
-    "negative": "days have a negative revenue and count as days without any; book refunds on the day of the sale",
-    "silent": "days lie in runs of four weeks or more without a reaction; leave reactions and posts empty there if the "
-    "platform was not covered",
-    "one-weekday": "days with reactions are all of one weekday, from which the same day cannot be told; only posts on "
-    "other days would show it",
-    "control-missing": "days without a control count as usual ones; write 0 where there was none",
-    "unknown-control": "control has no number on any day and is left out",
-    "constant-control": "control is the same on all days and explains nothing",
-    "events-merged": "kinds of events are too many for so few days and share one response; give like things one name",
-}
-
-
-def far_out(share: Any, times: Any) -> Any:
-    """Whether a figure is so large that it may be wrong, from its share of the whole and how many usual ones it is.
-
-    Numbers, arrays and expressions alike.
-
-    Examples
-    --------
-    >>> far_out(0.2, 11), far_out(0.2, 4), far_out(0.02, 21)
-    (True, False, True)
-    """
-    return (times > 20) | ((share > 0.1) & (times > 10))
-
-
-def counted(code: str, count: int) -> list[Doubt]:
-    """A caution with its count, where there is anything to count."""
-    text = f"{count:,} {_COUNTED[code]}"
-    return [Doubt(code.replace("-", " "), text, float(count), True, code)] if count else []
-
-
-def one_day(days: Any, revenue: np.ndarray, name: str) -> list[Doubt]:
-    """Name the day that carries the money; it counts all the same."""
-    best, usual = int(np.nanargmax(revenue)), float(np.nanmedian(revenue[revenue > 0]))
-    share, times = float(revenue[best] / np.nansum(revenue)), float(revenue[best] / usual)
-    held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
-    text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
-    return [Doubt("one day", text, share, True, "one-day")] if far_out(share, times) else []
 
 
 def cosine_covariance(

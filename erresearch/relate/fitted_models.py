@@ -7,7 +7,7 @@ method on a likelihood whose every evaluation is one such pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 from typing import Any, Final, Literal
@@ -348,6 +348,8 @@ _TOLERANCE = 1e-7
 NEGLIGIBLE: Final = 1e-9
 #: Curvature along the flattest direction, against the steepest seen, below which the likelihood has no maximum there.
 _FLAT = 1e-11
+#: The same below which a direction may be one in which the likelihood rises for ever.
+_RISING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -447,12 +449,36 @@ def not_converged(what: str) -> DesignError:
     )
 
 
-def flattest(state: State, spread: np.ndarray) -> np.ndarray:
-    """Direction of least curvature, of length 1 in standard deviations; its small parts are set to 0."""
-    _, hessian = state.slope
-    direction = np.linalg.eigh(hessian / np.outer(spread, spread))[1][:, 0]
-    direction[np.abs(direction) < 1e-6 * np.max(np.abs(direction))] = 0.0
-    return np.asarray(direction / spread)
+def flat_directions(state: State, spread: np.ndarray) -> Iterator[np.ndarray]:
+    """Directions in which a likelihood hardly bends, the flattest first.
+
+    Where several columns separate at once any mixture of them is as flat: the reduced echelon form of the flat space
+    takes them apart again.
+
+    Examples
+    --------
+    >>> flat = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, 0.0]])
+    >>> state = State(np.zeros(3), 0.0, np.zeros((1, 3)), (np.eye(3) - flat @ flat.T)[None])
+    >>> [(d / d.max()).round(6).tolist() for d in flat_directions(state, np.ones(3))][-2:]
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
+    values, vectors = np.linalg.eigh(state.slope[1] / np.outer(spread, spread))
+    for size in range(1, max(1, int(np.sum(values < _RISING * values[-1]))) + 1):
+        for row in _echelon(vectors[:, :size].T):
+            row[np.abs(row) < 1e-6 * np.max(np.abs(row))] = 0.0
+            yield row / spread
+
+
+def _echelon(rows: np.ndarray) -> np.ndarray:
+    """Reduced row echelon form of independent rows, the largest entries as pivots."""
+    rows = rows.copy()
+    for i in range(len(rows)):
+        below, column = divmod(int(np.argmax(np.abs(rows[i:]))), rows.shape[1])
+        rows[[i, i + below]] = rows[[i + below, i]]
+        rows[i] /= rows[i, column]
+        others = np.arange(len(rows)) != i
+        rows[others] -= np.outer(rows[others, column], rows[i])
+    return rows
 
 
 def fitted_maximum(

@@ -12,7 +12,7 @@ generalized linear models. arXiv:1903.01633.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations_with_replacement
@@ -50,6 +50,7 @@ from erresearch.relate.fitted_models import (
     check_covariance,
     deviance_share,
     fitted_maximum,
+    flat_directions,
     linear_predictor,
     not_converged,
     unpack,
@@ -61,8 +62,6 @@ SEPARATED = "separated (the regressors predict the zero perfectly)"
 _NEVER = 1e300  # stands for "no such row" in a maximum or minimum
 #: Standard deviations of the predictor that count as no distance.
 _MARGIN = 1e-6
-#: Curvature against the steepest below which a direction may be one in which the likelihood rises for ever.
-_FLAT = 1e-6
 #: Bytes of rows that are held in memory between the passes.
 _HELD = 1 << 30
 #: Rows of the sample that gives the starting values, and the step at which its climb may end: its own sampling
@@ -194,10 +193,7 @@ def _fit(
         state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
         if converged:
             return state, moments, lost, dropped
-        found = (
-            _without_separated(moments, flat, within=within)
-            for flat in flat_directions(state.slope[1], scale)
-        )
+        found = (_without_separated(moments, flat, within=within) for flat in flat_directions(state, scale))
         kept = next((fewer for fewer in found if fewer.rows < moments.rows), None)
         if kept is None:
             raise not_converged("PPML")
@@ -216,38 +212,6 @@ def _fit(
         got=", ".join(map(repr, lost)),
         fix="compare shares of zeros instead",
     )
-
-
-def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
-    """Directions in which a likelihood hardly bends, the flattest first.
-
-    Where several columns separate at once any mixture of them is as flat: the reduced echelon form of the flat space
-    takes them apart again.
-
-    Examples
-    --------
-    >>> flat = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, 0.0]])
-    >>> hessian = np.eye(3) - flat @ flat.T
-    >>> [(d / d.max()).round(6).tolist() for d in flat_directions(hessian, np.ones(3))][-2:]
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
-    """
-    values, vectors = np.linalg.eigh(hessian / np.outer(spread, spread))
-    for size in range(1, max(1, int(np.sum(values < _FLAT * values[-1]))) + 1):
-        for row in _echelon(vectors[:, :size].T):
-            row[np.abs(row) < 1e-6 * np.max(np.abs(row))] = 0.0
-            yield row / spread
-
-
-def _echelon(rows: np.ndarray) -> np.ndarray:
-    """Reduced row echelon form of independent rows, the largest entries as pivots."""
-    rows = rows.copy()
-    for i in range(len(rows)):
-        below, column = divmod(int(np.argmax(np.abs(rows[i:]))), rows.shape[1])
-        rows[[i, i + below]] = rows[[i + below, i]]
-        rows[i] /= rows[i, column]
-        others = np.arange(len(rows)) != i
-        rows[others] -= np.outer(rows[others, column], rows[i])
-    return rows
 
 
 def _without_separated(moments: Moments, direction: np.ndarray, *, within: bool) -> Moments:

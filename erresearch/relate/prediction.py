@@ -210,7 +210,7 @@ def predictive_gain(
 
     * without `versus` the rival is the baseline, nested in the model, and the gain is Σ e₀(e₀ − e₁) / Σ e₀²: half of
       Clark and West's statistic, which has mean 0 where `add` adds nothing and is the share of squared error saved
-      where it adds (the raw share, burdened with estimating more coefficients, is in `raw_gain`);
+      where it adds (the raw share is burdened with estimating more coefficients);
     * with `versus` it is Diebold and Mariano's Σ (e_B² − e_A²) / Σ e_B², A and B on top of the same baseline.
 
     Its standard error adds what accounts and what periods have in common, with min(accounts, periods, 50) − 1 degrees
@@ -338,7 +338,7 @@ def _compare(
     saved = _saved(made.model, made.rival, nested=nested)
     rival, model = made.rival**2, made.model**2
     gain, se, df, how = _gain(made, saved, rival)
-    periods, at = np.unique(made.period, return_inverse=True)
+    periods = np.unique(made.period)
     test = "Clark–West" if nested else "Diebold–Mariano"
     method = (
         f"one-step forecasts from {Count(made.origins):origin} ({cells.periods[periods[0]]} to "
@@ -371,12 +371,9 @@ def _compare(
         add=added,
         versus=rivals,
         gain=estimate,
-        raw_gain=1 - float(model.sum() / rival.sum()),
         r2=1 - means["add"] / means["account mean"],
         r2_rival=1 - means["rival"] / means["account mean"],
         losses=means,
-        periods=tuple(str(cells.periods[p]) for p in periods),
-        saved=np.bincount(at, weights=rival - model),
         method=method,
         n_rows=len(saved),
         n_accounts=accounts,

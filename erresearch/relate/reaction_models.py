@@ -266,6 +266,8 @@ def _natural(x: Any, knots: np.ndarray) -> list[Any]:
 
 #: Share of a column's variance that the actions leave unexplained where it is made of them.
 _EXACT = 1e-10
+#: What a count of 0 becomes in a row with other actions.
+_ZERO = 0.5
 
 
 def mix(
@@ -277,9 +279,7 @@ def mix(
     controls: Sequence[Any] = (),
     effects: tuple[Effect, ...] | None = None,
     model: Literal["ols", "poisson"] = "ols",
-    zero: float = 0.5,
     level: float = 0.95,
-    rng: int = 0,
 ) -> Mix:
     """Which of several actions goes with the outcome, beyond there being more of all.
 
@@ -287,8 +287,9 @@ def mix(
     isometric log-ratios, the amount as the log of the total:
 
     y = β·log Σ_j a_j + Σ_j c_j·log a_j + controls + effects with Σ_j c_j = 0, so that c_j is the coefficient of
-    log(a_j / geometric mean of the other actions) with the total held. P-values are Holm's across the actions. It is
-    an association of the same row's values; an outcome one period later can be given as an expression
+    log(a_j / geometric mean of the other actions) with the total held. A count of 0 beside other actions becomes 0.5,
+    half of the least that can be counted. P-values are Holm's across the actions. It is an association of the same
+    row's values; an outcome one period later can be given as an expression
     (:func:`erresearch.engine.expressions.lag` with a negative `n`).
 
     Parameters
@@ -307,12 +308,8 @@ def mix(
         ``("account",)`` where `by` is given, else ``()``.
     model : {"ols", "poisson"}
         Least squares, or PPML for money and counts with zeros.
-    zero : float
-        What a count of 0 becomes in a row with other actions: half of the least that can be counted.
     level : float
         Confidence level.
-    rng : int
-        Seed of the bootstrap.
 
     Returns
     -------
@@ -355,7 +352,7 @@ def mix(
     from statsmodels.stats.multitest import multipletests
 
     names = list(actions)
-    _check_mix(data, outcome, names, model, zero)
+    _check_mix(data, outcome, names, model)
     effects = effects if effects is not None else (("account",) if by is not None else ())
     opened = open_rows(data, [outcome, *names, *controls], [] if by is None else [by], None)
     _refuse_parts(opened, outcome, names)
@@ -367,7 +364,7 @@ def mix(
     ratios = [f"ilr{i + 1} of {', '.join(names)}" for i in range(len(names) - 1)]
     total = f"log total of {', '.join(names)}"
     table = opened.frame.select(
-        *_coordinates(counts, basis, [total, *ratios], zero),
+        *_coordinates(counts, basis, [total, *ratios]),
         *[
             opened.number(each).alias(name)
             for each, name in zip([*controls, outcome], [*others, left], strict=True)
@@ -382,7 +379,6 @@ def mix(
         by=None if by is None else "account",
         effects=effects,
         level=level,
-        rng=rng,
     )
     # each action against the geometric mean of the others
     estimates = {
@@ -391,7 +387,6 @@ def mix(
             dict(zip(ratios, map(float, weights), strict=True)),
             name=f"{name} against the other actions",
             level=level,
-            rng=rng,
         )
         for name, weights in zip(names, basis, strict=True)
     }
@@ -404,19 +399,17 @@ def mix(
         shares={name: float(count / totals.sum()) for name, count in zip(names, totals, strict=True)},
         replaced=replaced,
         fit=fit,
-        method=f"{fit.method}; a count of 0 becomes {zero:g} beside other actions; Holm over {Count(len(names)):action}",
+        method=f"{fit.method}; a count of 0 becomes {_ZERO:g} beside other actions; Holm over {Count(len(names)):action}",
     )
 
 
-def _check_mix(data: Any, outcome: Any, actions: list[str], model: str, zero: float) -> None:
+def _check_mix(data: Any, outcome: Any, actions: list[str], model: str) -> None:
     if len(actions) < 2:
         raise DesignError(
             "a mix needs at least two actions", got=f"{len(actions)}", fix="use `regress` for one action"
         )
     if model not in ("ols", "poisson"):
         raise UnknownNameError.of("model", model, ("ols", "poisson"))
-    if not zero > 0:
-        raise DesignError("`zero` must be above 0", got=repr(zero), allowed="0.5 for counts")
     if isinstance(data, Moments):
         raise DesignError(
             "the mix needs rows", got="moments, which hold finished columns", fix="estimate from the rows"
@@ -425,16 +418,14 @@ def _check_mix(data: Any, outcome: Any, actions: list[str], model: str, zero: fl
         raise _made_of([outcome], actions)
 
 
-def _coordinates(
-    counts: Sequence[nw.Expr], basis: np.ndarray, labels: Sequence[str], zero: float
-) -> list[nw.Expr]:
+def _coordinates(counts: Sequence[nw.Expr], basis: np.ndarray, labels: Sequence[str]) -> list[nw.Expr]:
     """Log of the total and the log-ratios; empty where nothing happened."""
     total = _total(counts)
     out: list[nw.Expr] = [nw.when(total > 0).then(total).log().alias(labels[0])]
     # rows without any action have no mix; what is not positive never reaches an engine's logarithm
     logs = [
         nw.when((total > 0) & (count == 0))
-        .then(math.log(zero))
+        .then(math.log(_ZERO))
         .otherwise(nw.when(count > 0).then(count).log())
         for count in counts
     ]

@@ -52,7 +52,7 @@ from erresearch.relate.fitted_models import (
     check_covariance,
     deviance_share,
     fitted_maximum,
-    flattest,
+    flat_directions,
     linear_predictor,
     logistic,
     not_converged,
@@ -431,12 +431,9 @@ def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> Design
     """Name the columns that separate: one alone, or a direction in which the likelihood keeps rising."""
     names = moments.columns[:-1]
     alone = [name for name, d in zip(names, np.eye(len(names)), strict=True) if _separates(moments, d)]
-    for direction in (
-        flattest(state, spread)[1:],
-        state.beta[1:] / np.max(np.abs(state.beta[1:] * spread[1:])),
-    ):
-        part = np.abs(direction * spread[1:])
-        if not alone and part.max() > 0 and _separates(moments, direction):
+    for direction in (*flat_directions(state, spread), state.beta):
+        part = np.abs(direction * spread)[1:]
+        if not alone and part.max() > 0 and _separates(moments, direction[1:]):
             alone = [n for n, p in zip(names, part, strict=True) if p > 0.1 * part.max()]
     if not alone:
         return not_converged("the logit")

@@ -342,17 +342,10 @@ class PredictiveGain(Headed):
         Predictors added to the baseline, and their rivals (empty where the baseline itself is the rival).
     gain : Estimate
         Share of the squared prediction error saved: above 0 where `add` predicts better.
-    raw_gain : float
-        1 − MSE/MSE of the rival, as it came out; below `gain` where the rival is nested, by what estimating more
-        coefficients costs.
     r2, r2_rival : float
         Out-of-sample R² with `add` and of the rival: 1 − MSE/MSE of the account's mean so far.
     losses : mapping of str to float
         Mean squared error of each forecast, the naive ones included.
-    periods : tuple of str
-        Forecast periods.
-    saved : (T,) ndarray
-        Squared error saved in each, summed over the accounts: its running sum is the picture of the gain.
     method : str
         Baseline, origins and test in words.
     n_rows, n_accounts : int
@@ -368,12 +361,9 @@ class PredictiveGain(Headed):
     add: tuple[str, ...]
     versus: tuple[str, ...]
     gain: Estimate
-    raw_gain: float
     r2: float
     r2_rival: float
     losses: Mapping[str, float]
-    periods: tuple[str, ...]
-    saved: np.ndarray
     method: str
     n_rows: int
     n_accounts: int

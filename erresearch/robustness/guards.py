@@ -25,8 +25,8 @@ from erresearch.errors import Count, DataError, DesignError, GuardError, check_n
 from erresearch.io.files import read_value, registry
 from erresearch.metrics.rates import DEFINITIONS, RateDefinition
 from erresearch.relate.design import centred, open_moments, still, unexplained
-from erresearch.relate.distributed_lags import far_out
 from erresearch.relate.lags import open_panel, refuse_repeated
+from erresearch.relate.shop_days import far_out
 from erresearch.results import Doubt, ListSelection
 
 _DONE: Final = re.compile(

@@ -538,7 +538,7 @@ def adversary(
     values, halves, failed = [np.zeros(0)], [np.zeros(0)], 0
     for rows in parts:
         later = [lag(name, n, by=by, period=period) for name in definitions for n in _LAGS if n]
-        columns = [target, *definitions, *controls, *later]
+        columns: list[Any] = [target, *definitions, *controls, *later]
         part = Moments.from_frame(rows.to_native(), columns, by=by, period=period)
         for cell in _cells(part, definitions, _LAGS, _EFFECTS):
             try:
