@@ -6,13 +6,16 @@ One root class lets a caller catch everything of this package; the kinds say who
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
+import sys
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -42,6 +45,10 @@ _VERBS |= {
         *("lie", "make", "repeat", "say", "stand", "wait"),
     )
 }
+#: Where a warning is not said to come from.
+_OWN = (str(Path(__file__).parent), contextlib.__file__)
+#: Who gathers the package's own warnings.
+_GATHERED: ContextVar[list[str] | None] = ContextVar("gathered warnings", default=None)
 _SPELLED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -209,18 +216,44 @@ class ErresearchWarning(UserWarning):
     """
 
 
+def warn(text: str) -> None:
+    """Say that something was counted and went on: to whoever gathers it, else as a warning at the caller's line.
+
+    Filters of `warnings` belong to the whole process: a thread that changes them changes them for all others. So the
+    package leaves them alone, and who gathers is known to the thread and to the work that it hands out.
+    """
+    gathered = _GATHERED.get()
+    if gathered is None:
+        warnings.warn(text, ErresearchWarning, stacklevel=_callers())
+    elif text not in gathered:
+        gathered.append(text)
+
+
+def _callers() -> int:
+    """How many frames above :func:`warn` somebody else's code stands: that line is to be named."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OWN):
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
 @contextmanager
 def own_warnings() -> Iterator[list[str]]:
-    """Gather this package's own warnings, each once, when the block has ended; others are given on."""
+    """Gather this package's own warnings, each once; nobody else hears them.
+
+    Examples
+    --------
+    >>> with own_warnings() as said:
+    ...     warn("3 rows were left out")
+    >>> said
+    ['3 rows were left out']
+    """
     said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ErresearchWarning)
+    token = _GATHERED.set(said)
+    try:
         yield said
-    own = [warning for warning in caught if issubclass(warning.category, ErresearchWarning)]
-    said += dict.fromkeys(str(warning.message) for warning in own)
-    for warning in caught:
-        if warning not in own:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    finally:
+        _GATHERED.reset(token)
 
 
 def said_by(error: BaseException) -> str:

@@ -61,6 +61,15 @@ CLASSES_OF_ONE_NAME = 0
 MODULES_OF_ONE_NAME = 0
 NO_SEE_ALSO = 122
 MANY_PARAMETERS = {"regress": 11, "audit": 11}
+# What changes the whole process, and who may: the program itself, and pictures, for which threads take turns.
+OF_THE_PROCESS = {
+    **{
+        name: set()
+        for name in ("simplefilter", "seterr", "setlocale", "set_option", "option_context", "chdir")
+    },
+    "catch_warnings": {"cli.commands", "report.html"},
+    "rc_context": {"report.figures.style"},
+}
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
 
@@ -239,6 +248,18 @@ def careless(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def test_no_evaluation_no_soup_no_ladders():
     assert [(name_of(path), *fault) for path, tree in trees().items() for fault in careless(tree)] == []
+
+
+def test_what_belongs_to_the_whole_process_is_not_changed_for_a_while():
+    """Another thread would find it changed, and may put back what the first one had set."""
+    named = {
+        (node.attr, name_of(path))
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+    }
+    for name, places in OF_THE_PROCESS.items():
+        assert {place for found, place in named if found == name} == places, name
 
 
 def ladder(node: ast.stmt) -> list[str]:

@@ -9,7 +9,9 @@ import os
 import re
 import runpy
 import sqlite3
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -350,6 +352,15 @@ def test_a_cache_that_cannot_be_written_is_named(monkeypatch, tmp_path, offline)
         EngineError, match=r"cache for downloaded data cannot be written.*ERRESEARCH_CACHE_DIR"
     ):
         datasets.load("fandango")
+
+
+def test_a_folder_that_several_fetch_at_once_is_kept_once(monkeypatch, offline):
+    card, both = datasets.dataset_card("best-of-ml-python"), threading.Barrier(2)
+    monkeypatch.setattr(entries, "retrieve", lambda url, target: target.write_text(url))
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: entries.find(card, check=lambda _: both.wait(60)), range(2)))
+    assert found[0] == found[1]
+    assert [path.name for path in offline.iterdir()] == [card.sources[0].file]
 
 
 @pytest.mark.parametrize("ask", [datasets.catalog, lambda: datasets.load("fandango")])

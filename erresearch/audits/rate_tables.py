@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import Count, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, ErresearchError, own_warnings
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.exports.log import Export
@@ -107,8 +106,7 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
             row: dict[str, object] = {"platform": platform, "post_type": kind, "definition": definition.id}
             row |= {"formula": definition.formula, "unit": definition.per}
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", ErresearchWarning)
+                with own_warnings():
                     found = engagement_rate(mine, definition=definition.id, zero="drop")
                 row |= {name: getattr(found, name) for name in ("mean", "median", "n")}
                 row |= {"formula": found.definition.formula, "band": _bands(found)}
@@ -355,9 +353,8 @@ def _laid(panel: Panel, answers: pd.DataFrame) -> tuple[pd.DataFrame, int, float
     for (entity, period), some in answers.groupby(["entity", "period"]) if len(answers) else ():
         score = float("nan")
         if len(some) >= FEWEST_ANSWERS:
-            with warnings.catch_warnings(), contextlib.suppress(ErresearchError):
-                # said once of all answers together
-                warnings.simplefilter("ignore", ErresearchWarning)
+            # said once of all answers together
+            with own_warnings(), contextlib.suppress(ErresearchError):
                 score = nps(some["score"]).value
         rows.append((entity, period, score, float(len(some))))
     table = pd.DataFrame(rows, columns=["entity", "period", "nps", "nps_answers"])

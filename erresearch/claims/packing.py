@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields, is_dataclass, replace
 from itertools import combinations
@@ -30,7 +29,7 @@ from erresearch.datasets import dataset_card, join_films, load, unshared_project
 from erresearch.datasets.entries import look, registered
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
-from erresearch.errors import Count, DataError, EngineError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DataError, EngineError, ErresearchError, warn
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
 from erresearch.relate.inference import Scores
@@ -503,7 +502,7 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
             wrong = wrong or "it has no evidence pack, and its rows were not asked for or are not here"
         if wrong:
             instead = "judged from its evidence pack" if name in real else "left out"
-            warnings.warn(f"{name} is {instead}: {wrong}", ErresearchWarning, stacklevel=2)
+            warn(f"{name} is {instead}: {wrong}")
     worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
     for table in worlds.values():
         table.attrs["seed"] = _SEED

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,9 +27,9 @@ from erresearch.errors import (
     Count,
     DataError,
     EngineError,
-    ErresearchWarning,
     UnknownNameError,
     missing_columns,
+    warn,
 )
 from erresearch.io.files import read_value
 from erresearch.relate.random_effects import (
@@ -261,11 +260,9 @@ def _check_difference(
             fix="share the rows after the last file's period in a file of their own",
             code="difference",
         )
-    warnings.warn(
+    warn(
         f"{str(path)!r} of this house overlaps in time: who has both files can take one from the other, which gives the "
-        f"sums over the {Count(sum(between)):row} between, by account",
-        ErresearchWarning,
-        stacklevel=3,
+        f"sums over the {Count(sum(between)):row} between, by account"
     )
 
 

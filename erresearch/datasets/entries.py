@@ -423,7 +423,13 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
                 _fetch(dataset, source, source.download + name, fetched / name)
             # the check reads the whole file, so that the cache never holds half of one
             check(_hashed(dataset, fetched, source, "downloaded"))
-            kept = fetched.replace(cache / source.file)
+            kept = cache / source.file
+            try:
+                fetched.replace(kept)
+            except OSError:
+                # no folder with files is replaced: another run was faster, and has checked its copy as well
+                if not (source.parts and kept.is_dir()):
+                    raise
     except OSError as error:
         raise EngineError(
             f"the cache for downloaded data cannot be written: {str(cache)!r}",

@@ -8,8 +8,6 @@ curves all follow from (n_g, s_g, C_g) without touching a row again.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +30,7 @@ from erresearch.engine.lazy_rows import LazyRows, count_distinct
 from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
-from erresearch.errors import ColumnError, Count, DesignError, EngineError, ErresearchWarning, missing_columns
+from erresearch.errors import ColumnError, Count, DesignError, EngineError, missing_columns, warn
 from erresearch.io.resources import share_of_memory
 from erresearch.results import escape
 
@@ -549,11 +547,9 @@ def _of_rows(
     rows, keys = int(sums.count.sum()), len(sums.keys)
     if source.groups:
         size = sums.accounts * account_bytes(len(source.columns)) / 2**30
-        warnings.warn(
+        warn(
             f"{Count(sums.accounts):account is} summed in {Count(keys):group} of whole accounts, since their sums "
-            f"would take {size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups",
-            ErresearchWarning,
-            stacklevel=_callers(),
+            f"would take {size:.3g} GiB here; estimates stay the same, standard errors are clustered on the groups"
         )
         names = {**names, "period": None}
     return Moments(
@@ -575,12 +571,3 @@ def _too_many(source: LazyRows, most_bytes: int) -> int:
         return 0
     accounts = count_distinct(source.frame, source.account)
     return accounts if accounts > most else 0
-
-
-def _callers() -> int:
-    """How many frames above the one that warns somebody else's code stands: that line is to be named."""
-    package, depth = str(Path(__file__).parent.parent), 1
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(package):
-        frame, depth = frame.f_back, depth + 1
-    return depth

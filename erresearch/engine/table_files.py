@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -20,8 +19,8 @@ from erresearch.errors import (
     ColumnError,
     Count,
     EngineError,
-    ErresearchWarning,
     missing_columns,
+    warn,
     without_cells,
 )
 from erresearch.io import pl
@@ -222,11 +221,7 @@ def _in_duckdb(paths: list[str], needed: Names) -> nw.LazyFrame[Any] | None:
     try:
         import duckdb
     except ImportError:
-        warnings.warn(
-            "memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one",
-            ErresearchWarning,
-            stacklevel=4,
-        )
+        warn("memory is not capped: Polars reads the files, and it knows no cap; install DuckDB for one")
         return None
     connection = duckdb.connect()
     cap_duckdb(connection)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,7 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
-from erresearch.errors import Count, DataError, ErresearchWarning, GuardError, check_name
+from erresearch.errors import Count, DataError, GuardError, check_name, warn
 from erresearch.io import pd
 from erresearch.results import Estimate, Interval, Reference, StudentT
 from erresearch.results.estimates import check_level
@@ -385,11 +384,9 @@ def _tally(
 def _warn_of_one_to_ten(counts: np.ndarray, name: str) -> None:
     n = int(counts.sum())
     if n >= _LOOK and counts[0] == 0 and counts[1] > 0:
-        warnings.warn(
+        warn(
             f"{name}: none of {Count(n):answer} is 0 and {int(counts[1]):,} are 1: this looks like a scale from 1 to 10, "
-            "on which the cut-offs 0–6 and 9–10 are not defined; pass scale=(0, 10) if 0 could be answered",
-            ErresearchWarning,
-            stacklevel=3,
+            "on which the cut-offs 0–6 and 9–10 are not defined; pass scale=(0, 10) if 0 could be answered"
         )
 
 
@@ -400,10 +397,8 @@ def _estimate(counts: np.ndarray, name: str, *, level: float, note: str = "", wa
     value = 100 * float(plus - minus)
     se = 100 * math.sqrt(max(0.0, float(plus + minus - (plus - minus) ** 2)) / n)
     if se == 0 and wald:
-        warnings.warn(
-            f"{name}: all {Count(n):answer falls} in one class, so the interval has no width; that is no certainty",
-            ErresearchWarning,
-            stacklevel=3,
+        warn(
+            f"{name}: all {Count(n):answer falls} in one class, so the interval has no width; that is no certainty"
         )
     around = StudentT(value, se, math.inf)
     found = around.estimate(name, level, n_rows=n, unit=UNIT, method=f"{'Wald' if wald else 'score'}{note}")

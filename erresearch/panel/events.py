@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,10 +17,10 @@ from erresearch.errors import (
     Count,
     DataError,
     EngineError,
-    ErresearchWarning,
     UnknownNameError,
     missing_columns,
     said_by,
+    warn,
 )
 from erresearch.io import pd
 from erresearch.schema.vocabulary import EVENT
@@ -340,7 +339,7 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     }
     cautions = tuple(text for text, holds in said.items() if holds)
     for text in cautions:
-        warnings.warn(text, ErresearchWarning, stacklevel=2)
+        warn(text)
     made = rows.assign(**_without_rare(columns, kinds))
     made.attrs.update(rows.attrs)
     return EventColumns(made, MappingProxyType(kinds), cautions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -14,7 +13,7 @@ import numpy as np
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, in_the_index
-from erresearch.errors import Count, DesignError, ErresearchWarning, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError, warn
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import Effect, listed, open_moments, still, with_constant
 from erresearch.relate.distributed_lags import cosine_covariance
@@ -506,11 +505,9 @@ def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
             plain = {key: all(isinstance(one, str) for one in np.atleast_1d(value)) for key, value in named}
             said = ", ".join(f"{key}={repr(value) if plain[key] else '…'}" for key, value in named)
             table = "data.reset_index()" if indexed else "data"
-            warnings.warn(
+            warn(
                 f"the rows are a series over {name!r}, and neighbours in time are no independent rows: the interval is "
-                f"too short. Write er.{call}({table}, {said})",
-                ErresearchWarning,
-                stacklevel=3,
+                f"too short. Write er.{call}({table}, {said})"
             )
             return
 

@@ -7,7 +7,6 @@ slice; of one entity, models are lag-augmented regressions with fixed-b interval
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +19,7 @@ import numpy as np
 from erresearch.engine.aggregation import Cells
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
-from erresearch.errors import Count, DesignError, ErresearchWarning, UnknownNameError
+from erresearch.errors import Count, DesignError, UnknownNameError, warn
 from erresearch.relate.design import (
     LAGGED_FIX,
     Swept,
@@ -515,11 +514,9 @@ def _point_to_days(rows: LaggedRows) -> None:
     logged = all(name != column for name, column in zip(rows.names[:2], columns, strict=True))
     if logged and rows.season > 0.9 * DAYS.year and rows.rows >= SHORTEST:
         x, y = map(repr, columns)
-        warnings.warn(
+        warn(
             f"these are {Count(rows.rows):day} of one shop: those of 0 have no logarithm, and only the next day counts; "
-            f"erresearch.daily_response(table, {x}, {y}, time={rows.time!r}) keeps them and looks at four weeks",
-            ErresearchWarning,
-            stacklevel=3,
+            f"erresearch.daily_response(table, {x}, {y}, time={rows.time!r}) keeps them and looks at four weeks"
         )
 
 

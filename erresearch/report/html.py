@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from erresearch.datasets.entries import short_names
-from erresearch.errors import DataError, ErresearchWarning
+from erresearch.errors import DataError, warn
 from erresearch.io.files import atomic_write, resource
 from erresearch.report import sentences
 from erresearch.report.figures.challenges import CalibrationCell
-from erresearch.report.figures.style import INK, MUTED, RULE, SYMBOLS, WORD_COLOURS, amount, span
+from erresearch.report.figures.style import INK, MUTED, RULE, SYMBOLS, WORD_COLOURS, amount, drawn_with, span
 from erresearch.report.sentences import readable, sentence
 from erresearch.results import Decay, Fit, Precedence, Verdict, plain, rounded
 
@@ -149,11 +149,9 @@ def write_report(
     )
     content = page.encode()
     if len(content) > _SIZE_LIMIT:
-        cautions.warn(
+        warn(
             f"the report is {len(content) / 1e6:.1f} MB, more than {_SIZE_LIMIT / 1e6:.0f} MB: "
-            "draw binned points instead of rows, or hand fewer figures",
-            ErresearchWarning,
-            stacklevel=2,
+            "draw binned points instead of rows, or hand fewer figures"
         )
     return atomic_write(out, content)
 
@@ -233,10 +231,8 @@ def picture(figure: Figure, *, prefix: str, fallback: str) -> Picture:
 
 
 def _svg(figure: Figure, prefix: str, alt: str) -> str:
-    import matplotlib as mpl
-
     buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "erresearch", "svg.fonttype": "none"}), cautions.catch_warnings():
+    with drawn_with({"svg.hashsalt": "erresearch", "svg.fonttype": "none"}), cautions.catch_warnings():
         # the page's reader draws the text with fonts of its own: what matplotlib's font lacks is no loss here
         cautions.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor="none")

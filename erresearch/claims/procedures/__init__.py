@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -36,7 +35,7 @@ from erresearch.claims.procedures.people import (
 from erresearch.claims.variables import Variables
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import open_rows
-from erresearch.errors import Count, DesignError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DesignError, ErresearchError, own_warnings
 from erresearch.io import pd, pl
 from erresearch.relate.association import correlate, regress
 from erresearch.relate.design import with_constant
@@ -498,9 +497,8 @@ def _in_time(procedure: str, cast: Variables[Any]) -> list[Doubt]:
     others = cast.terms(cast.options.baseline) if procedure == "prediction" else []
     rivals = [role for role in ("x", "rival") if role in cast.roles]
     doubts = []
-    with warnings.catch_warnings():
-        # rows in time are no independent rows: this is the look that does not ask
-        warnings.simplefilter("ignore", ErresearchWarning)
+    # rows in time are no independent rows: this is the look that does not ask
+    with own_warnings():
         for role in rivals:
             naive = correlate(cast.data, cast.term(role), y, level=cast.level).value
             said = f"{cast.name(role)}, in the same period, nothing held: {plain(naive)}"

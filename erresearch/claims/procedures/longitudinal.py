@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from erresearch.engine.expressions import log
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, open_rows
-from erresearch.errors import Count, DataError, DesignError, ErresearchError, ErresearchWarning
+from erresearch.errors import Count, DataError, DesignError, ErresearchError, own_warnings
 from erresearch.relate.association import regress
 from erresearch.relate.design import Effect, open_moments
 from erresearch.relate.distributed_lags import SHORTEST
@@ -269,9 +268,8 @@ def order_of(cast: Variables[LongRunOptions], controls: Sequence[Any]) -> Preced
     """Both directions of a claim's pair; of one entity a lag less is tested, because one more always enters."""
     rows = open_rows(cast.data, [], [cast.column("by")], None).frame
     alone = gather(rows.select(nw.nth(0).n_unique().alias("n")))["n"][0] == 1
-    with warnings.catch_warnings():
-        # a claim that may be judged by day was; the others ask what only lags of single days answer
-        warnings.simplefilter("ignore", ErresearchWarning)
+    # a claim that may be judged by day was; the others ask what only lags of single days answer
+    with own_warnings():
         found = precedence(
             cast.data,
             cast.term("x"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -35,6 +36,8 @@ SYMBOLS: Final = MappingProxyType({word: sign for word, (_, sign, _) in _LOOKS.i
 WORD_STYLES: Final = MappingProxyType({word: style for word, (_, _, style) in _LOOKS.items()})
 
 _LABEL_LIMIT: Final = 44
+#: Settings of matplotlib are the whole process's: who changes them for a while keeps other threads out.
+_DRAWING: Final = threading.RLock()
 #: Share of an axis that is left free at either end.
 _MARGIN: Final = 0.06
 #: Characters of a title on an inch, and how many more of smaller ones.
@@ -44,7 +47,7 @@ _SMALLER: Final = 1.15
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Draw in the package's quiet style inside a ``with`` block; nothing changes outside it.
+    """Draw in the package's quiet style inside a ``with`` block; nothing changes outside it, and threads take turns.
 
     The background is transparent and the frame reduced to what is read, so that a picture sits on a light
     page and, in the report, follows the reader's dark mode.
@@ -58,7 +61,6 @@ def theme() -> Iterator[None]:
     >>> matplotlib.rcParams["axes.spines.top"]
     True
     """
-    import matplotlib as mpl
     from cycler import cycler
 
     settings: dict[str, Any] = {
@@ -95,7 +97,22 @@ def theme() -> Iterator[None]:
         "hatch.color": HATCH,
         "axes.prop_cycle": cycler(color=list(WORD_COLOURS.values())),
     }
-    with mpl.rc_context(settings):
+    with drawn_with(settings):
+        yield
+
+
+@contextmanager
+def drawn_with(settings: dict[str, Any]) -> Iterator[None]:
+    """Draw with settings of matplotlib inside a ``with`` block, while no other thread draws with others.
+
+    Examples
+    --------
+    >>> with drawn_with({"svg.fonttype": "none"}):
+    ...     pass
+    """
+    import matplotlib as mpl
+
+    with _DRAWING, mpl.rc_context(settings):
         yield
 
 

@@ -1,0 +1,55 @@
+"""Threads that work at once do not hear each other, and leave the whole process as it was."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from erresearch.errors import ErresearchWarning, own_warnings, warn
+from erresearch.io.resources import in_threads
+from erresearch.report import figures
+
+
+def test_each_thread_gathers_its_own_warnings_and_those_of_the_work_it_hands_out():
+    """The first to begin is the first to end, which filters of the process do not survive."""
+    filters, show = list(warnings.filters), warnings.showwarning
+    begun, ended = threading.Barrier(2), threading.Event()
+
+    def gather(name: str) -> list[str]:
+        with own_warnings() as said:
+            begun.wait(10)
+            in_threads(warn, [f"{name} {number}" for number in (1, 2, 1)])
+            if name == "second":
+                assert ended.wait(10)
+        ended.set()
+        return said
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(gather, ("first", "second"))
+    assert [sorted(said) for said in (first, second)] == [["first 1", "first 2"], ["second 1", "second 2"]]
+    assert warnings.filters == filters
+    assert warnings.showwarning is show
+    with pytest.warns(ErresearchWarning, match="nobody gathers") as heard:
+        warn("nobody gathers")
+    assert Path(heard[0].filename) == Path(__file__)
+
+
+def test_pictures_of_threads_leave_the_settings_of_matplotlib():
+    before, inside = dict(mpl.rcParams), threading.Event()
+
+    def draw(number: int) -> bool:
+        with figures.theme():
+            alone = not inside.is_set()
+            inside.set()
+            threading.Event().wait(0.01)
+            inside.clear()
+            return alone and not mpl.rcParams["axes.spines.top"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(draw, range(8)))
+    assert dict(mpl.rcParams) == before
