@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +13,7 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+import erresearch
 from erresearch.errors import ErresearchWarning, own_warnings, warn
 from erresearch.io.resources import in_threads
 from erresearch.report import figures
@@ -53,3 +57,14 @@ def test_pictures_of_threads_leave_the_settings_of_matplotlib():
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(draw, range(8)))
     assert dict(mpl.rcParams) == before
+
+
+def test_what_is_remembered_is_the_same_however_often_it_is_made():
+    """Threads that ask at once each make it: had it a part that is drawn, they would go on with different ones."""
+    kept = "workshop", "cli"
+    modules = [module.name for module in pkgutil.walk_packages(erresearch.__path__, "erresearch.")]
+    for name in (name for name in modules if name.split(".")[1] not in kept):
+        for key, value in vars(importlib.import_module(name)).items():
+            if hasattr(value, "cache_clear") and not inspect.signature(value).parameters:
+                made, again = map(repr, (value.__wrapped__(), value.__wrapped__()))
+                assert made == again, f"{name}.{key}"

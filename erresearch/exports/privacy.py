@@ -53,6 +53,9 @@ _CUT_HEADER, _CUT_NAME, _CUT_SHAPE = 40, 60, 20
 LABELS: Final = frozenset((
     "platform", "account", "entity", "post_type", "currency", "outcome", "kind", "grain", "time_source", "time_precision",
 ))  # fmt: skip
+#: One salt per run, kept in memory only, so that hashes join within a run and mean nothing after it. It is drawn before
+#: any thread can ask for it: each of two that ask at once would draw its own.
+_SALT: Final = secrets.token_bytes(32)
 
 
 def is_personal(header: str) -> bool:
@@ -329,12 +332,6 @@ def shown_columns(frame: object) -> list[str]:
     ]
 
 
-@functools.lru_cache(maxsize=1)
-def _run_salt() -> bytes:
-    """One salt per run, kept in memory only, so that hashes join within a run and mean nothing after it."""
-    return secrets.token_bytes(32)
-
-
 def hashed(values: pl.Series) -> pl.Series:
     """Replace text by a keyed hash that is the same within one run and cannot be undone after it.
 
@@ -355,10 +352,9 @@ def hashed(values: pl.Series) -> pl.Series:
     >>> out[0] == out[1], out[0] == out[2], out[3] is None, len(out[0])
     (True, False, True, 16)
     """
-    salt = _run_salt()
     distinct = [value for value in values.unique().drop_nulls().to_list() if value]
     table = {
-        v: hashlib.blake2b(v.encode("utf-8", "replace"), key=salt, digest_size=8).hexdigest()
+        v: hashlib.blake2b(v.encode("utf-8", "replace"), key=_SALT, digest_size=8).hexdigest()
         for v in distinct
     }
     if not table:
