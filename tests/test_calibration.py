@@ -49,7 +49,8 @@ def test_every_world_of_the_embedded_board_has_a_cell_of_its_own_design():
 
 def test_a_cell_gives_the_same_draws_each_time_and_more_draws_extend_them():
     first = run_cell("nil, 12 accounts", draws=2)
-    assert run_cell("nil, 12 accounts", draws=2) == first
+    again = replace(run_cell("nil, 12 accounts", draws=2), seconds=first.seconds)
+    np.testing.assert_equal(asdict(again), asdict(first))  # shares of nothing are no numbers
     assert run_cell("nil, 12 accounts", draws=2, rng=1) != first
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import html.parser
 import io
 import os
 import random
@@ -105,7 +106,7 @@ def test_what_an_archive_holds_besides_tables_is_named(tmp_path: Path):
     fails(archive(tmp_path, {"a.pdf": b"%PDF-1.7"}), "the archive holds no table")
 
 
-def test_damaged_containers_say_so(tmp_path: Path):
+def test_damaged_containers_say_so(tmp_path: Path, monkeypatch):
     whole = (FILES / "youtube.zip").read_bytes()
     path = tmp_path / "a.zip"
     path.write_bytes(whole[:-30])
@@ -121,8 +122,8 @@ def test_damaged_containers_say_so(tmp_path: Path):
     page = tmp_path / "page.xls"
     page.write_text("<html><body><p>Date,Views</p></body></html>")
     fails(page, r"page\.xls is a web page without a table")
-    page.write_text("<html><![bogus[x]]><table><tr><td>1</td></tr></table></html>")
-    fails(page, r"page\.xls: the page cannot be read: AssertionError")
+    monkeypatch.setattr(html.parser.HTMLParser, "close", lambda _: 1 / 0)
+    fails(page, r"page\.xls: the page cannot be read: ZeroDivisionError")
 
 
 def test_a_sheet_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch):
