@@ -350,9 +350,7 @@ def read_figures(drafts: Sequence[Draft]) -> Built:
         log.note("days are those of the property's time zone, which the file does not state")
     kept = one_currency(together, drafts[0])
     used -= together["source_row"].n_unique() - kept["source_row"].n_unique()
-    return Built(
-        kept.sort("date", "outcome", maintain_order=True), used, "outcomes", drafts[0].settings.exported_at
-    )
+    return Built(kept.sort("date", "outcome", maintain_order=True), used, "outcomes")
 
 
 def _has_time(drafted: Draft) -> bool:

@@ -8,7 +8,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError, check_name
@@ -154,7 +153,7 @@ class Format:
         return tuple(sorted(known, key=lambda language: (language != "en", language)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """All layouts and what the columns mean."""
 
@@ -163,17 +162,17 @@ class Registry:
     missing: frozenset[str]
     no_data: frozenset[str]
     months: Mapping[str, int]
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    sums: frozenset[str] = frozenset()
-    states: Mapping[str, str] = field(default_factory=dict)
-    currencies: frozenset[str] = frozenset()
-    hints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    magnitudes: Mapping[str, float] = field(default_factory=dict)
-    signs: Mapping[str, str] = field(default_factory=dict)
-    also: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    offsets: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, str]
+    sums: frozenset[str]
+    states: Mapping[str, str]
+    currencies: frozenset[str]
+    hints: Mapping[str, tuple[str, ...]]
+    magnitudes: Mapping[str, float]
+    signs: Mapping[str, str]
+    also: Mapping[str, frozenset[str]]
+    offsets: Mapping[str, int]
     #: Of a figure the headers before and after its platform changed what it calls it, and perhaps what it counts.
-    renamed: Mapping[str, Sequence[Sequence[str]]] = field(default_factory=dict)
+    renamed: Mapping[str, Sequence[Sequence[str]]]
 
     def field(self, name: str) -> Column:
         """What a column means; a name that is not registered is a number without further meaning."""
@@ -266,34 +265,27 @@ def load_registry() -> Registry:
     # the canonical columns that are read from files, and what is read and stands in no table
     found = {name: column for name, column in COLUMNS.items() if column.cell}
     found |= {name: column_of(name, entry) for name, entry in table["field"].items()}
+    states = _turned(table["states"], str).items()
     return Registry(
-        MappingProxyType(found),
-        tuple(format_of(entry) for entry in table["format"]),
-        frozenset(table["missing"]),
-        frozenset(table["no_data"]),
-        _turned(table["months"], int),
-        MappingProxyType({normalise(text): kind for text, kind in _turned(table["kinds"], str).items()}),
-        frozenset(table["sums"]),
-        MappingProxyType(
-            {
-                word.replace(" ", sign): kind
-                for word, kind in _turned(table["states"], str).items()
-                for sign in " _-"
-            }
-        ),
-        frozenset(table["currencies"].split()),
-        MappingProxyType({name: tuple(map(normalise, words)) for name, words in hints.items()}),
-        _turned(table["magnitudes"], float),
-        _turned(table["signs"], str),
-        MappingProxyType({code: frozenset(others) for code, others in table["also"].items()}),
-        _turned(table["offsets"], int),
-        MappingProxyType(table["renamed"]),
+        fields=found,
+        formats=tuple(map(format_of, table["format"])),
+        kinds={normalise(text): kind for text, kind in _turned(table["kinds"], str).items()},
+        states={word.replace(" ", sign): kind for word, kind in states for sign in " _-"},
+        currencies=frozenset(table["currencies"].split()),
+        hints={name: tuple(map(normalise, words)) for name, words in hints.items()},
+        also={code: frozenset(others) for code, others in table["also"].items()},
+        renamed=table["renamed"],
+        months=_turned(table["months"], int),
+        magnitudes=_turned(table["magnitudes"], float),
+        signs=_turned(table["signs"], str),
+        offsets=_turned(table["offsets"], int),
+        **{name: frozenset(table[name]) for name in ("missing", "no_data", "sums")},
     )
 
 
 def _turned(table: Mapping[str, Iterable[str]], kind: Callable[[str], Said]) -> Mapping[str, Said]:
     """Spellings by what they mean, from a table of what they mean by spellings."""
-    return MappingProxyType({word: kind(meant) for meant, words in table.items() for word in words})
+    return {word: kind(meant) for meant, words in table.items() for word in words}
 
 
 @functools.lru_cache(maxsize=256)

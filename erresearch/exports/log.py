@@ -9,20 +9,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from erresearch.errors import Count, DataError
-from erresearch.exports.layouts import load_registry
+from erresearch.exports.layouts import Kind, load_registry
 from erresearch.exports.privacy import first_shape, show_name, shown_columns
 from erresearch.io import pd, pl
 from erresearch.io.resources import in_threads
 from erresearch.results.rounding import escape
-
-if TYPE_CHECKING:
-    from erresearch.exports.layouts import Kind
-
 
 Bucket = Literal["totals", "error_rows", "rejected", "out_of_scope"]
 COUNTED_BACK = "counted back"

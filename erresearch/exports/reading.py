@@ -125,10 +125,8 @@ def read_export(
     >>> print(export.accounting)
     2 rows in = 2 used + 0 totals + 0 error rows + 0 rejected + 0 out of scope
     """
-    _check_arguments(decimal, tz)
     order = "" if dayfirst is None else "DMY" if dayfirst else "MDY"
-    settings = Settings(tz=tz, decimal=decimal, dates=order, currency=currency)
-    settings, layout = read_mapping(mapping, settings)
+    settings, layout = _said(mapping, tz, currency, decimal, order)
     return _read(open_bundle(path, encoding=encoding, strict=strict), settings, layout, platform)
 
 
@@ -173,8 +171,7 @@ def read_exports(
     >>> [(export.name, export.kind) for export in exports], len(unread)
     ([('all.zip: Totals.csv', 'daily')], 1)
     """
-    _check_arguments(None, tz)
-    settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
+    settings, layout = _said(mapping, tz, currency)
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
@@ -213,11 +210,19 @@ def _every(
     return exports
 
 
-def _check_arguments(decimal: str | None, tz: str | None) -> None:
+def _said(
+    mapping: str | Path | Mapping[str, Any] | None,
+    tz: str | None,
+    currency: str | None,
+    decimal: str | None = None,
+    dates: str = "",
+) -> tuple[Settings, Format | None]:
+    """What the caller says by arguments, and by a mapping."""
     if tz is not None:
         check_zone(tz)
     if decimal not in (None, ".", ","):
         raise DataError("`decimal` is no decimal sign", got=repr(decimal), allowed="'.' or ','")
+    return read_mapping(mapping, Settings(tz=tz, decimal=decimal, dates=dates, currency=currency))
 
 
 def inspect_export(
@@ -269,8 +274,7 @@ def inspect_export(
       views ← Views
     ...
     """
-    _check_arguments(None, tz)
-    settings, layout = read_mapping(mapping, Settings(tz=tz, currency=currency))
+    settings, layout = _said(mapping, tz, currency)
     bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
     export = _read(bundle, settings, layout, platform)

@@ -165,7 +165,7 @@ def _of_posts(
     needed = ["account", "published_at", *([entity] if isinstance(entity, str) else [])]
     arrived = arrive(posts, what="posts", kinds=("posts",), needed=needed, wanted=POST_COLUMNS)
     request.notes.extend(arrived.cautions)
-    arrived, repeats = once(arrived, request.notes)
+    arrived = once(arrived, request.notes)
     if rules.crossposts == "merged":
         arrived = merge_crossposts(arrived, request.notes)
     booked = arrive_outcomes(outcomes)
@@ -196,9 +196,7 @@ def _of_posts(
         used, activity, books, spine, request, audience=audience, daily=daily, spend=advertised
     )
     made, marked = _mark_changes(made, booked, request)
-    accounting = {
-        "posts": _posted(arrived, sums, used, spine, repeats=repeats, min_age_days=request.min_age_days)
-    }
+    accounting = {"posts": _posted(arrived, sums, used, spine, request.min_age_days)}
     if books is not None and booked is not None:
         accounting["outcomes"] = _booked(booked, books, spine)
     accounting |= {**followed, **counted, **paid, "periods": periods}
@@ -367,23 +365,15 @@ def _mark_changes(
 
 
 def _posted(
-    posts: Arrived,
-    sums: pl.DataFrame,
-    good: pl.DataFrame,
-    spine: pl.DataFrame,
-    *,
-    repeats: dict[str, int],
-    min_age_days: float,
+    posts: Arrived, sums: pl.DataFrame, good: pl.DataFrame, spine: pl.DataFrame, min_age_days: float
 ) -> RowAccounting:
     """What became of every post."""
     kept = int(good.join(spine, on=["entity", "number"], how="semi")["posts"].sum())
-    left = count_posts(sums, min_age_days) | repeats
-    left["rows that another export repeats"] = posts.repeated
+    left = count_posts(sums, min_age_days) | dict(posts.left)
     placed = int(sums.filter(pl.col(STATUS) == RowStatus.USED)["posts"].sum())
     left["of accounts without an entity"] = placed - int(good["posts"].sum())
     left["outside the panel's periods"] = int(good["posts"].sum()) - kept
-    rows = int(sums["posts"].sum()) + posts.repeated + sum(repeats.values())
-    return RowAccounting(rows, kept, left)
+    return RowAccounting(int(sums["posts"].sum()) + sum(posts.left.values()), kept, left)
 
 
 def _booked(outcomes: Arrived, books: Books, spine: pl.DataFrame) -> RowAccounting:

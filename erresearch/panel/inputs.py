@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -55,8 +55,8 @@ class Arrived:
         The library of what was given; "lazy" where the rows stay where they are, "pandas" for exports.
     rows : int or None
         Rows in, among them those that another export repeats; None where lazy.
-    repeated : int
-        Rows that another export repeats.
+    left : mapping of str to int
+        Rows that were left out already, by reason: what another export, a later row or an earlier one holds too.
     exported_at : datetime.date or None
         Day of the export.
     parts : tuple of Export
@@ -71,15 +71,15 @@ class Arrived:
     columns: tuple[str, ...]
     kind: str
     rows: int | None = None
-    repeated: int = 0
+    left: Mapping[str, int] = field(default_factory=dict)
     exported_at: dt.date | None = None
     parts: tuple[Export, ...] = ()
     simulated: bool = False
     cautions: tuple[str, ...] = ()
 
     def accounting(self, used: int, left: Mapping[str, int]) -> RowAccounting:
-        """What became of the rows: those used, those left out by reason, and what another export repeats."""
-        reasons = {**left, "rows that another export repeats": self.repeated}
+        """What became of the rows: those used, and those left out here and before by reason."""
+        reasons = {**left, **self.left}
         return RowAccounting(used + sum(reasons.values()), used, reasons)
 
 
@@ -100,7 +100,7 @@ def arrive(
         rows = sum(len(export.held()) for export in exports)
         known = {
             "rows": rows,
-            "repeated": rows - len(data),
+            "left": {"rows that another export repeats": rows - len(data)},
             "exported_at": together.exported_at,
             "parts": tuple(exports),
             "simulated": any(says_simulated(export.held()) for export in exports),
@@ -261,20 +261,20 @@ def local_time(
 _KEYS = ("platform", "account", "post_id")
 
 
-def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
+def once(posts: Arrived, notes: list[str]) -> Arrived:
     """Keep one row of each post, and count the others by reason; exports were looked at when they were put together.
 
     Where posts have ``exported_at``, rows of different days may differ and the newest stay; else different figures of
     one post are refused.
     """
     if posts.parts or "post_id" not in posts.columns:
-        return posts, {}
+        return posts
     keys = [name for name in _KEYS if name in posts.columns]
     frame = posts.frame
     known = frame.filter(~nw.col("post_id").is_null())
     before = _rows(known)
     if before == _rows(known.select(keys).unique()):
-        return posts, {}
+        return posts
     left = {}
     if "exported_at" in posts.columns:
         newest = nw.col("exported_at").max().over(*keys)
@@ -303,7 +303,7 @@ def once(posts: Arrived, notes: list[str]) -> tuple[Arrived, dict[str, int]]:
             "the exports themselves",
         )
     unnamed = frame.filter(nw.col("post_id").is_null()).select(posts.columns)
-    return replace(posts, frame=nw.concat([known, unnamed])), left
+    return replace(posts, frame=nw.concat([known, unnamed]), left=left)
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> int:

@@ -285,18 +285,11 @@ def _grained(table: pl.DataFrame, clock: Clock) -> pl.DataFrame:
                 f"{ranged['day'][0]:%Y-%m-%d} to {ranged['end'][0]:%Y-%m-%d}",
                 fix="export the report by date",
             )
-    table = _ended(table)
-    refuse_coarse(table, clock)
-    return table
-
-
-def _ended(table: pl.DataFrame) -> pl.DataFrame:
-    """Move ``end`` of rows by week or month that state one day only to the last day they stand for."""
-    # day, week or month for each outcome of a source follows from the distances of its dates
+    # rows by week or month may state one day only: what they are follows from the distances of an outcome's days
     days = table.filter(~pl.col("single")).select("source", "outcome", "day").unique().sort("day")
     apart = days.group_by("source", "outcome").agg(pl.col("day").diff().dt.total_days().min().alias("apart"))
     one_day = ~pl.col("single") & (pl.col("end") == pl.col("day"))
-    return table.join(apart, on=["source", "outcome"], how="left").with_columns(
+    table = table.join(apart, on=["source", "outcome"], how="left").with_columns(
         pl.when(one_day & (pl.col("apart") >= PERIODS["M"].days))
         .then(pl.col("day").dt.offset_by("1mo").dt.offset_by("-1d"))
         .when(one_day & (pl.col("apart") >= PERIODS["W"].days))
@@ -304,6 +297,8 @@ def _ended(table: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("end"))
         .alias("end")
     )
+    refuse_coarse(table, clock)
+    return table
 
 
 def _sums(

@@ -6,7 +6,10 @@ holds the rows.
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import math
+import numbers
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
@@ -336,21 +339,13 @@ def _check_kind(frame: Any, column: Column, dtype: Any, table: TableSchema) -> N
 
 def _strangers(values: list[Any], kind: Kind) -> list[int]:
     """Positions of values that are not of the kind, missing ones aside."""
-    import datetime
-    import decimal
-    import numbers
-
-    kinds: dict[Kind, tuple[type, ...]] = {
-        "number": (numbers.Number, decimal.Decimal),
-        "flag": (numbers.Number, decimal.Decimal),
-        "time": (datetime.date,),
-    }
+    fitting = datetime.date if kind == "time" else (numbers.Number, decimal.Decimal)
     return [
         row
         for row, value in enumerate(values)
         if value is not None
         and value == value  # noqa: PLR0124 - only a NaN differs from itself
-        and not isinstance(value, kinds[kind])
+        and not isinstance(value, fitting)
     ]
 
 

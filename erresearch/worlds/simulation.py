@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -278,7 +277,7 @@ _TABLES: Final[Mapping[str, Callable[..., pd.DataFrame]]] = {
 }
 
 
-def _table(table: str, rng: Rng, units: int, rows: int, **parameters: float) -> pd.DataFrame:
+def _table(table: str, rng: Rng, units: int, rows: int, /, **parameters: float) -> pd.DataFrame:
     """Draw a table by the name that it has in ``worlds.toml``."""
     if table in _TABLES:
         return _TABLES[table](rng, units, rows, **parameters)
@@ -298,38 +297,29 @@ class CaseWorld:
         Id of the claim.
     right : Word
         Word that the claim should get.
-    draw : callable
-        Takes a generator, the two sizes and the parameters; gives the table.
+    table : str
+        Which table is drawn, by its name in ``worlds.toml``.
     size : tuple of int
         Units (accounts, articles, keywords, shops) and rows of each.
     parameters : mapping of str to float
-        What is planted, by the name that `draw` takes it by.
+        What is planted, by its name.
     """
 
     sentence: str
     claim: str
     right: Word
-    draw: Callable[..., pd.DataFrame]
+    table: str
     size: tuple[int, int]
     parameters: Mapping[str, float]
 
 
 def _read_cases() -> Iterator[tuple[str, CaseWorld]]:
-    usual: dict[str, Word] = {"holds": "supported", "fails": "practically nil"}
     for entry in registry("worlds.toml")["case"]:
-        for end, word in usual.items():
-            said = dict(entry[end])
-            yield (
-                f"{entry['claim']}-{end}",
-                CaseWorld(
-                    sentence=said.pop("sentence"),
-                    claim=entry["claim"],
-                    right=said.pop("right", word),
-                    draw=partial(_table, entry["table"]),
-                    size=tuple(entry["size"]),
-                    parameters=said,
-                ),
-            )
+        own = {"claim": entry["claim"], "table": entry["table"], "size": tuple(entry["size"])}
+        for end, word in (("holds", "supported"), ("fails", "practically nil")):
+            said = {"right": word, **entry[end]}
+            own |= {name: said.pop(name) for name in ("sentence", "right")}
+            yield f"{entry['claim']}-{end}", CaseWorld(**own, parameters=said)
 
 
 CASES: Final[Mapping[str, CaseWorld]] = MappingProxyType(dict(_read_cases()))
@@ -503,7 +493,7 @@ def _draw_case(
     sizes = whole("accounts", units, case.size[0], 2), whole("weeks", rows, case.size[1], MIN_WEEKS)
     words = Expected((case.right,), tuple(word for word in DECISIVE if word != case.right))
     truth = Truth(name, dict(case.parameters), {case.claim: words}, case.sentence.format(**case.parameters))
-    return case.draw(rng, *sizes, **case.parameters), truth
+    return _table(case.table, rng, *sizes, **case.parameters), truth
 
 
 def _generator(rng: int | Rng) -> Rng:
