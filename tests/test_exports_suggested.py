@@ -788,3 +788,15 @@ def test_followers_are_the_stock_and_networks_are_known_by_their_first_word(tmp_
     assert read_export(path, mapping={"kind": "posts", "columns": columns}).rows["platform"].tolist() == [
         "facebook"
     ]
+
+
+def test_where_nothing_can_be_suggested_beside_two_columns_of_states_this_is_said(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    days = ["soon" if n % 7 == 0 else f"2025-03-{n:02d} 10:00" for n in range(1, 29)]
+    states = [("pending,cancelled", "cancelled,failed")[n % 2] for n in range(28)]
+    rows = (
+        f"{day},{n + 1000},{n}.50,{state}\n" for n, (day, state) in enumerate(zip(days, states, strict=True))
+    )
+    path.write_text("Day,Order id,Price,Status,Delivery state\n" + "".join(rows))
+    with pytest.raises(DataError, match=r"no mapping for a\.csv could be guessed: .* is not a date"):
+        suggest_mapping(path)

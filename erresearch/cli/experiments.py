@@ -97,7 +97,8 @@ def _panel(files: tuple[str, ...], outcome: str, tz: str | None, freq: Freq, cur
 
 def _told_beside(table: Path, name: Literal["zone", "currency"], asked: str | None, option: str) -> str:
     """Zone or currency of a ready table: what the file beside it says, else what the caller does."""
-    from erresearch.exports.mapping import Settings, mapping_path, read_mapping
+    from erresearch.exports.layouts import Settings
+    from erresearch.exports.mapping import mapping_path, read_mapping
 
     beside = mapping_path(table)
     stated = (getattr(read_mapping(beside, Settings())[0], name) or "") if beside.is_file() else ""

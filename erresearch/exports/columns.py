@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from erresearch.errors import ColumnError, Count, DataError, argument, in_mapping
-from erresearch.exports.layouts import Format, Kind, load_registry, normalise
+from erresearch.exports.layouts import KEPT, Format, Kind, Settings, load_registry, normalise
 from erresearch.exports.log import ReadLog, TextColumn
-from erresearch.exports.mapping import KEPT, Settings
 from erresearch.exports.numbers import Numbers, currency_in, parse_numbers, same_sign, show_code
 from erresearch.exports.privacy import hashed, may_hold_contacts, names_people, without_contacts
 from erresearch.exports.tables import ExportTable, is_note, zone_columns

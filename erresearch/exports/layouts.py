@@ -1,20 +1,22 @@
-"""The registry of layouts, read from ``platforms.toml`` into frozen records."""
+"""The registry of layouts, read from ``platforms.toml`` into frozen records, and what a caller says beside them."""
 
 from __future__ import annotations
 
+import datetime as dt
+import difflib
 import functools
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeVar, cast, get_args
+from typing import Any, Final, Literal, TypeVar, cast, get_args
 
 from erresearch.errors import ColumnError, UnknownNameError, check_name
 from erresearch.exports.privacy import LONGEST_HEADER
 from erresearch.io import pd
-from erresearch.io.files import registry
-from erresearch.schema.vocabulary import COLUMNS, Column, column_of
+from erresearch.io.files import frozen, registry
+from erresearch.schema.vocabulary import AUDIENCES, COLUMNS, REACTIONS, TABLES, Column, column_of
 
 Said = TypeVar("Said", str, int, float)
 Kind = Literal["posts", "daily", "followers", "outcomes", "survey", "ads"]
@@ -205,7 +207,7 @@ def _rule(entry: Sequence[str]) -> TotalsRule:
     return TotalsRule(column, cast("How", how), tuple(text.strip().casefold() for text in texts))
 
 
-# how each entry of a format is frozen; anything else is taken as it is
+# how each entry of a format is frozen; of the others lists are tuples
 _FREEZE: Mapping[str, Callable[[Any], Any]] = {
     "totals": lambda value: tuple(_rule(entry) for entry in value),
     "money": lambda value: tuple(tuple(entry) for entry in value),
@@ -216,10 +218,6 @@ _FREEZE: Mapping[str, Callable[[Any], Any]] = {
         for target, headers in value.items()
     },
     **dict.fromkeys(("sums", "lines", "figures"), lambda value: {k: _texts(v) for k, v in value.items()}),
-    **dict.fromkeys(
-        ("signature", "id_clock", "errors", "ignore", "refund", "summary_titles", "labels", "comparisons"),
-        tuple,
-    ),
 }
 
 
@@ -240,9 +238,7 @@ def format_of(entry: Mapping[str, Any]) -> Format:
             allowed=", ".join(sorted(known)),
         )
     check_name("kind of export", entry.get("kind"), KINDS)
-    return Format(
-        **{name: _FREEZE[name](value) if name in _FREEZE else value for name, value in entry.items()}
-    )
+    return Format(**frozen({name: _FREEZE.get(name, lambda one: one)(one) for name, one in entry.items()}))
 
 
 @functools.lru_cache(maxsize=1)
@@ -288,6 +284,84 @@ def _turned(table: Mapping[str, Iterable[str]], kind: Callable[[str], Said]) -> 
     return {word: kind(meant) for meant, words in table.items() for word in words}
 
 
+KEPT = "kept: "
+"""What the name of a further column begins with, until it is handed over under its header."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the caller says.
+
+    Parameters
+    ----------
+    tz : str or None
+        Zone of clocks for which neither the file nor a rule of the platform says one.
+    decimal, currency : optional
+        Decimal sign, the one currency to keep.
+    exported_at : datetime.date or None
+        Day of the export.
+    since : datetime.date or str
+        First day of the range that figures of posts are of; ``"lifetime"`` where they are of a post's whole life; empty
+        where the file is to tell.
+    until : datetime.date or None
+        Last day of that range.
+    account, entity : str
+        Name of the account or of the shop, where the file does not say it.
+    zone : str
+        Zone of clocks, over the platform's rule.
+    scale : str
+        Scale of a survey's score, such as "1-10".
+    score : str
+        Header of a survey's score.
+    won : tuple of str
+        Stages of a deal that count as won.
+    own : tuple of str
+        One's own accounts, where a file has posts of others as well.
+    less, plus : tuple of str
+        Headers of columns that are taken off the amounts of orders, or added to them, such as tax and shipping.
+    keep, hash : tuple of str
+        Headers of further columns to keep as they are, or hashed.
+    per_post : bool
+        Whether figures by post and day are added up to one row per post.
+    dates : str
+        Order of numeric dates.
+    kind : str
+        What the file must hold.
+    """
+
+    tz: str | None = None
+    decimal: str | None = None
+    currency: str | None = None
+    exported_at: dt.date | None = None
+    since: dt.date | str = ""
+    until: dt.date | None = None
+    account: str = ""
+    entity: str = ""
+    zone: str = ""
+    scale: str = ""
+    score: str = ""
+    won: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    plus: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    hash: tuple[str, ...] = ()
+    per_post: bool = False
+    dates: str = ""
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a currency that is none, with the nearest code."""
+        known, code = load_registry().currencies, self.currency or ""
+        if code and code.upper() not in known:
+            near = difflib.get_close_matches(code.upper(), known, n=1)
+            raise UnknownNameError(
+                f"there is no currency {code[:20]!r}",
+                allowed="a code of three letters, such as EUR, USD or GBP",
+                fix=f"did you mean {near[0]!r}?" if near else "",
+            )
+
+
 @functools.lru_cache(maxsize=256)
 def aliases(layout: Format) -> tuple[dict[str, list[Alias]], list[tuple[re.Pattern[str], Alias]]]:
     """Return the headers of a layout: by normalised text, and those that carry a currency by their patterns."""
@@ -329,6 +403,39 @@ def platforms() -> pd.DataFrame:
     known = load_registry().formats
     rows = [(f.id, f.name, f.platform, f.kind, ", ".join(f.languages), f.evidence) for f in known]
     return pd.DataFrame(rows, columns=["format", "name", "platform", "kind", "languages", "evidence"])
+
+
+MOMENTS: Final = ("published_at", "date", "day", "at")
+FIGURES: Final = (*REACTIONS, *(name for name in AUDIENCES if name != "followers"))
+
+
+def columns_of(kind: str, which: str) -> tuple[str, ...]:
+    """Columns of a kind of table that are ``needed``, ``known_by``, ``usual`` or ``further``, by the registry.
+
+    Examples
+    --------
+    >>> columns_of("ads", "needed"), columns_of("ads", "known_by")
+    (('date|day|month', 'spend'), ('spend',))
+    """
+    listed = registry("platforms.toml")["tables"][kind].get(which, ())
+    return tuple(name for one in listed for name in (FIGURES if one == "*figures" else (one,)))
+
+
+def allowed_columns(kind: str) -> str:
+    """Columns that a mapping of a kind may name, for a message: what is needed, what is usual, how many more.
+
+    Examples
+    --------
+    >>> allowed_columns("ads")
+    'for kind = "ads": date or day or month; spend; and entity, currency, impressions, date_end, campaign, account'
+    """
+    parts = columns_of(kind, "needed")
+    needed = [part.replace("|", " or ").replace("*", "a figure") for part in parts]
+    usual = [*columns_of(kind, "usual"), *columns_of(kind, "further")]
+    usual += [column.name for column in TABLES[kind].columns if column.cell]
+    said = {name for part in parts for name in part.split("|")}
+    further = [name for name in dict.fromkeys(usual) if name not in said]
+    return f'for kind = "{kind}": {"; ".join(needed)}; and {", ".join(further)}'
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -390,7 +497,6 @@ def match_header(layout: Format, header: Sequence[str]) -> Match | None:
 
     Examples
     --------
-    >>> from erresearch.exports.layouts import load_registry
     >>> layout, = load_registry().choose("tiktok-followers")
     >>> match_header(layout, ["DATE", "Followers ", "difference in followers from previous day"]).columns
     {'date': 0, 'followers': 1, 'followers_gained': 2}

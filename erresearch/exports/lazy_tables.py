@@ -13,7 +13,8 @@ from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import from_pandas, says_simulated
 from erresearch.engine.table_files import find_files, open_database, open_files, written_as_simulated
 from erresearch.errors import ColumnError, Count, DataError, in_mapping, missing_columns
-from erresearch.exports.mapping import Settings, read_mapping
+from erresearch.exports.layouts import Settings
+from erresearch.exports.mapping import read_mapping
 from erresearch.exports.privacy import LABELS
 from erresearch.io import pd
 from erresearch.schema import POSTS

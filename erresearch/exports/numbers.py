@@ -6,14 +6,13 @@ where there is none the reader asks. Nothing is evaluated: a formula is a missin
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from erresearch.errors import Count, UnknownNameError, argument, in_mapping
+from erresearch.errors import Count, argument, in_mapping
 from erresearch.exports.layouts import load_registry
 from erresearch.exports.log import TextColumn
 from erresearch.io import pl
@@ -275,28 +274,6 @@ def show_code(code: str) -> str:
     ('EUR', 'another')
     """
     return code if code in load_registry().currencies else "another"
-
-
-def refuse_no_currency(code: str) -> None:
-    """Refuse what a caller gives as a currency and is none.
-
-    Raises
-    ------
-    UnknownNameError
-        With the nearest code.
-
-    Examples
-    --------
-    >>> refuse_no_currency("eur")
-    """
-    known = load_registry().currencies
-    if code.upper() not in known:
-        near = difflib.get_close_matches(code.upper(), known, n=1)
-        raise UnknownNameError(
-            f"there is no currency {code[:20]!r}",
-            allowed="a code of three letters, such as EUR, USD or GBP",
-            fix=f"did you mean {near[0]!r}?" if near else "",
-        )
 
 
 def currency_of(column: TextColumn) -> str:

@@ -24,9 +24,8 @@ from erresearch.exports.columns import (
     without_copies,
     without_gaps,
 )
-from erresearch.exports.layouts import MAPPED, load_registry, normalise
+from erresearch.exports.layouts import KEPT, MAPPED, load_registry, normalise
 from erresearch.exports.log import ReadLog, places
-from erresearch.exports.mapping import KEPT
 from erresearch.exports.numbers import currency_of, same_sign, show_code
 from erresearch.exports.privacy import hashed, is_personal
 from erresearch.exports.tables import ExportTable

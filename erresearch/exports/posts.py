@@ -21,9 +21,8 @@ from erresearch.exports.columns import (
     without_gaps,
 )
 from erresearch.exports.combine import mark_others
-from erresearch.exports.layouts import MAPPED, load_registry, normalise
+from erresearch.exports.layouts import MAPPED, Settings, load_registry, normalise
 from erresearch.exports.log import ReadLog, places
-from erresearch.exports.mapping import Settings
 from erresearch.exports.privacy import first_shape, show_name
 from erresearch.exports.timestamps import DECODERS, publication, times_of
 from erresearch.io import pl

@@ -17,9 +17,9 @@ from erresearch.exports.containers import Bundle, open_bundle
 from erresearch.exports.daily import last_printed, read_ads, read_figures, read_series
 from erresearch.exports.dates import day_of
 from erresearch.exports.delimited import Text
-from erresearch.exports.layouts import MAPPED, Format, normalise
+from erresearch.exports.layouts import KEPT, MAPPED, Format, Settings, normalise
 from erresearch.exports.log import Export, Inspection, ReadLog
-from erresearch.exports.mapping import KEPT, Settings, read_mapping
+from erresearch.exports.mapping import read_mapping, suggested_mappings
 from erresearch.exports.orders import read_orders, read_survey
 from erresearch.exports.posts import read_posts
 from erresearch.exports.privacy import is_personal
@@ -31,7 +31,6 @@ from erresearch.exports.selection import (
     put_together,
     refuse_unusable,
 )
-from erresearch.exports.suggestions import suggested_mappings
 from erresearch.exports.tables import ExportTable, stated_zones
 from erresearch.exports.timestamps import check_zone
 from erresearch.io import pl
@@ -324,7 +323,7 @@ def suggest_mapping(path: str | Path, *, tz: str | None = None) -> str:
     """
     bundle = open_bundle(path, head=True)
     tried = ""
-    for lines in suggested_mappings(bundle):
+    for lines in suggested_mappings(bundle.parts[0]):
         try:
             read_export(path, mapping=tomllib.loads("\n".join(lines)), tz=tz)
         except ErresearchError as error:

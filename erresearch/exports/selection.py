@@ -18,20 +18,23 @@ from erresearch.exports.containers import Bundle
 from erresearch.exports.dates import orders_of, share_of_times
 from erresearch.exports.delimited import Text, read_records
 from erresearch.exports.layouts import (
+    KEPT,
     KINDS,
     MAPPED,
     Format,
     Kind,
+    Settings,
     aliases,
+    allowed_columns,
+    columns_of,
     load_registry,
     normalise,
     vocabulary,
 )
 from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog
-from erresearch.exports.mapping import KEPT, Settings, allowed_columns, columns_of
+from erresearch.exports.mapping import means, suggested_mappings
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
-from erresearch.exports.suggestions import means, suggested_mappings
 from erresearch.exports.tables import (
     ExportTable,
     find_tables,
@@ -182,7 +185,7 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
         got = "; ".join([show_headers(best, figures=figures, most=5), *alike[:3]])
         allowed = _nearest(there, len(best), layouts)
         # of a part of an archive no command writes a mapping
-        if bundle.place and next(suggested_mappings(bundle), None):
+        if bundle.place and next(suggested_mappings(bundle.parts[0]), None):
             fix += f"; erresearch inspect {shlex.quote(bundle.place)} --suggest prints one to begin with"
     return ColumnError(wrong, got=got, allowed=allowed, fix=fix)
 
