@@ -398,25 +398,20 @@ def typed(drafted: Draft, targets: Iterable[str]) -> tuple[dict[str, pl.Series],
     currencies: dict[str, str] = {}
     marks: dict[str, pl.Series] = {}
     for target in targets:
-        found = _in_one_currency(number_column(drafted, target), target, drafted)
-        columns[target] = found.values.alias(target)
-        if found.currency:
-            currencies[target] = found.currency
+        found = number_column(drafted, target)
+        values, currency = found.values, found.currency
+        if found.codes is not None:
+            counts = dict(found.codes.drop_nulls().value_counts(sort=True).iter_rows())
+            what = f"the amounts of {target} have the signs of several currencies"
+            currency = choose_currency(what, counts, drafted.settings.currency or currency, drafted.log)
+            values = values.set((found.codes != currency).fill_null(False), None)
+        columns[target] = values.alias(target)
+        if currency:
+            currencies[target] = currency
         for name, mark in (("rounded", found.rounded), ("censored", found.censored)):
             if mark is not None:
                 marks[name] = (marks[name] | mark if name in marks else mark).alias(name)
     return columns | {name: marks[name] for name in ("rounded", "censored") if name in marks}, currencies
-
-
-def _in_one_currency(found: Numbers, target: str, drafted: Draft) -> Numbers:
-    """A column whose cells carry several currencies, without the amounts in others than the chosen one."""
-    if found.codes is None:
-        return found
-    counts = dict(found.codes.drop_nulls().value_counts(sort=True).iter_rows())
-    what = f"the amounts of {target} have the signs of several currencies"
-    chosen = choose_currency(what, counts, drafted.settings.currency or found.currency, drafted.log)
-    other = (found.codes != chosen).fill_null(False)
-    return replace(found, values=found.values.set(other, None), currency=chosen)
 
 
 def one_currency(frame: pl.DataFrame, drafted: Draft) -> pl.DataFrame:

@@ -393,8 +393,9 @@ def settle_owners(exports: Sequence[Export], entity: Mapping[str, str] | None = 
     """
     known = _known(exports, entity or {})
     settled = [_mended(export, known) if export.kind == "posts" else export for export in exports]
-    shops = [] if entity else _shops(settled)
-    if len(shops) < 2 or any(one.kind == "posts" and "entity" in one.rows for one in settled):
+    sold = [set(one.rows["entity"].dropna().map(str)) for one in settled if one.kind == "outcomes"]
+    shops = sorted({name for names in sold if len(names) > 1 for name in names})
+    if entity or len(shops) < 2 or any(one.kind == "posts" and "entity" in one.rows for one in settled):
         return tuple(settled)
     accounts = sorted({name for one in settled if one.kind == "posts" for name in _own(one)})
     belongs = {name: _shop_of(name, shops) for name in accounts}
@@ -448,12 +449,6 @@ def _mended(export: Export, known: Mapping[str, str]) -> Export:
     made = replace(guess, value=_listed(sorted({*_own(export), *names})), reason=reason)
     guesses = tuple(made if one is guess else one for one in export.guesses)
     return replace(export, rows=rows.assign(collaboration=left), guesses=guesses, warnings=tuple(cautions))
-
-
-def _shops(exports: Sequence[Export]) -> list[str]:
-    """Names of shops, where one file has outcomes of several."""
-    sold = [set(one.rows["entity"].dropna().map(str)) for one in exports if one.kind == "outcomes"]
-    return sorted({name for names in sold if len(names) > 1 for name in names})
 
 
 def _shop_of(account: str, shops: Sequence[str]) -> str | None:

@@ -369,8 +369,13 @@ def read_survey(drafts: Sequence[Draft]) -> Built:
         If the values do not lie on a scale from 0 to 10 and no scale is said.
     """
     drafted, label = _with_score(drafts[0])
-    drafted = _only_answers(drafted)
     log = drafted.log
+    trial = drafted.said("preview").str.to_lowercase().is_in(_PREVIEW)
+    answers = log.set_aside(drafted.frame, trial, "out_of_scope", "trial runs (preview)")
+    if "finished" in answers.columns:
+        broken = flags(answers["finished"]) == False  # noqa: E712 - a column, not a truth value
+        answers = log.set_aside(answers, broken, "out_of_scope", "answers that were not finished")
+    drafted = drafted.with_frame(answers)
     score = _scores(drafted, label)
     days = day_column(drafted, "date")
     if not drafted.layout.zone and not days.utc.count():
@@ -449,16 +454,6 @@ def _found(table: ExportTable, log: ReadLog) -> int:
 def _scorelike(cells: pl.Series) -> bool:
     said = cells.str.strip_chars().replace("", None).drop_nulls()
     return bool(len(said)) and bool(said.str.contains(r"^(10|\d)(\.0+)?(\s*[-–=:]|\s*$)").all())
-
-
-def _only_answers(drafted: Draft) -> Draft:
-    """Leave out trial runs and answers that were not completed."""
-    trial = drafted.said("preview").str.to_lowercase().is_in(_PREVIEW)
-    frame = drafted.log.set_aside(drafted.frame, trial, "out_of_scope", "trial runs (preview)")
-    if "finished" in frame.columns:
-        broken = flags(frame["finished"]) == False  # noqa: E712 - a column, not a truth value
-        frame = drafted.log.set_aside(frame, broken, "out_of_scope", "answers that were not finished")
-    return drafted.with_frame(frame)
 
 
 def _scores(drafted: Draft, label: str) -> pl.Series:

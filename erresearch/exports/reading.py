@@ -125,7 +125,8 @@ def read_export(
     2 rows in = 2 used + 0 totals + 0 error rows + 0 rejected + 0 out of scope
     """
     order = "" if dayfirst is None else "DMY" if dayfirst else "MDY"
-    settings, layout = _said(mapping, tz, currency, decimal, order)
+    given = Settings(tz=tz, decimal=decimal, dates=order, currency=currency)
+    settings, layout = _said(mapping, given)
     return _read(open_bundle(path, encoding=encoding, strict=strict), settings, layout, platform)
 
 
@@ -170,7 +171,7 @@ def read_exports(
     >>> [(export.name, export.kind) for export in exports], len(unread)
     ([('all.zip: Totals.csv', 'daily')], 1)
     """
-    settings, layout = _said(mapping, tz, currency)
+    settings, layout = _said(mapping, Settings(tz=tz, currency=currency))
     exports: list[Export] = []
     unread: list[tuple[str, str]] = []
     first: ErresearchError | None = None
@@ -209,19 +210,13 @@ def _every(
     return exports
 
 
-def _said(
-    mapping: str | Path | Mapping[str, Any] | None,
-    tz: str | None,
-    currency: str | None,
-    decimal: str | None = None,
-    dates: str = "",
-) -> tuple[Settings, Format | None]:
+def _said(mapping: str | Path | Mapping[str, Any] | None, given: Settings) -> tuple[Settings, Format | None]:
     """What the caller says by arguments, and by a mapping."""
-    if tz is not None:
-        check_zone(tz)
-    if decimal not in (None, ".", ","):
-        raise DataError("`decimal` is no decimal sign", got=repr(decimal), allowed="'.' or ','")
-    return read_mapping(mapping, Settings(tz=tz, decimal=decimal, dates=dates, currency=currency))
+    if given.tz is not None:
+        check_zone(given.tz)
+    if given.decimal not in (None, ".", ","):
+        raise DataError("`decimal` is no decimal sign", got=repr(given.decimal), allowed="'.' or ','")
+    return read_mapping(mapping, given)
 
 
 def inspect_export(
@@ -273,7 +268,7 @@ def inspect_export(
       views ← Views
     ...
     """
-    settings, layout = _said(mapping, tz, currency)
+    settings, layout = _said(mapping, Settings(tz=tz, currency=currency))
     bundle = open_bundle(path, encoding=encoding, head=True)
     cut = [part for part in bundle.parts if isinstance(part, Text) and not part.complete]
     export = _read(bundle, settings, layout, platform)

@@ -364,7 +364,12 @@ def with_years(times: Times, column: TextColumn, decoded: pl.Series | None, end:
     printed = times.month_day
     if decoded is not None and decoded.count() == printed.count():
         day = decoded.dt.truncate("1d").cast(pl.Datetime("us"))
-        odd = (_days_between(day, printed) > 1).fill_null(False)
+        # days from the printed one, in the year where they are nearest
+        years = [day.dt.year().cast(pl.Int64).alias(f"{step}") + step for step in (-1, 0, 1)]
+        gaps = pl.DataFrame(
+            [(_dated(year, printed) - day).dt.total_days().abs().alias(year.name) for year in years]
+        )
+        odd = (gaps.min_horizontal() > 1).fill_null(False)
         column.count("times against ids", "{count:printed day is} not those in the id, which was taken", odd)
         column.log.guess("year", "as in the ids", "the dates have no year", "exported_at")
         return Times(day, None, "day", times.unread)
@@ -378,15 +383,6 @@ def with_years(times: Times, column: TextColumn, decoded: pl.Series | None, end:
     said = f"exported_at {in_mapping()}"
     column.log.guess("year", f"back from {end}", "the dates have no year", said, code=COUNTED_BACK)
     return Times(_back_from(printed, end), None, "day", times.unread)
-
-
-def _days_between(day: pl.Series, month_day: pl.Series) -> pl.Series:
-    """Days from a printed day and month to a date, in the year where they are nearest."""
-    gaps = []
-    for step in (-1, 0, 1):
-        gap = (_dated(day.dt.year().cast(pl.Int64) + step, month_day) - day).dt.total_days().abs()
-        gaps.append(gap.alias(f"gap{step}"))
-    return pl.DataFrame(gaps).select(pl.min_horizontal(pl.all())).to_series()
 
 
 def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:

@@ -316,7 +316,14 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     declared = read_events(events)
     starts, lasts = _periods(rows[time], time)
     entities = np.array([""] * len(rows) if by is None else [_key(each) for each in rows[by]])
-    _check_entities(declared, entities)
+    unknown = {each for each in declared["entity"] if each} - set(entities)
+    if unknown:
+        raise DataError(
+            "events are declared for entities that the table does not have",
+            got=f"{len(unknown)} of them",
+            allowed="the entities of the table, or nothing for all of them",
+            fix="write their names as the table does, or leave the column entity empty",
+        )
     outside = _outside(declared, min(starts.values()), max(lasts.values()))
     overlapping = _overlaps(declared)
     begin, end = (_ordinals(rows[time].map(each)) for each in (starts, lasts))
@@ -343,17 +350,6 @@ def event_columns(rows: pd.DataFrame, events: Any, *, by: str | None, time: str)
     made = rows.assign(**_without_rare(columns, kinds))
     made.attrs.update(rows.attrs)
     return EventColumns(made, MappingProxyType(kinds), cautions)
-
-
-def _check_entities(declared: pd.DataFrame, entities: Iterable[str]) -> None:
-    unknown = {each for each in declared["entity"] if each} - set(entities)
-    if unknown:
-        raise DataError(
-            "events are declared for entities that the table does not have",
-            got=f"{len(unknown)} of them",
-            allowed="the entities of the table, or nothing for all of them",
-            fix="write their names as the table does, or leave the column entity empty",
-        )
 
 
 def _outside(declared: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> np.ndarray:

@@ -156,8 +156,7 @@ class Panel(Printed):
         if frame.implementation.is_pandas():
             return self
         table = gather(frame.lazy()) if isinstance(frame, nw.LazyFrame) else frame.to_polars()
-        order = [name for name in ("entity", "period") if name in table.columns]
-        rows = table.sort(order).to_pandas()
+        rows = table.sort("entity", "period").to_pandas()
         rows.attrs = {"simulated": True} if self.simulated else {}
         return replace(self, rows=rows)
 
