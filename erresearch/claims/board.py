@@ -17,7 +17,6 @@ from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME,
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, grade, read_claims
 from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
 from erresearch.datasets.entries import registered
-from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, column_names, open_rows
 from erresearch.errors import DataError, ErresearchError, UnknownNameError
@@ -230,7 +229,7 @@ def _rows_of(cast: Variables[Any]) -> Any:
     present = column_names(cast.data)
     read = (*cast.roles.values(), f"{x}_24h", "posts", "orders", *cast.declared.controls)
     numbers = [name for name in dict.fromkeys(read) if name in present and name not in (by, time)]
-    return gather(open_rows(cast.data, numbers, [by, time], None).frame)
+    return open_rows(cast.data, numbers, [by, time], None).collect()
 
 
 def _again(claim: Claim, verdict: Verdict, rows: Any, level: float, declared: Declared) -> Verdict:

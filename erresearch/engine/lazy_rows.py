@@ -94,7 +94,7 @@ class LazyRows:
 
     def row_count(self) -> int:
         """Rows, complete or not."""
-        return int(gather(self.frame.select(nw.len().alias("rows")))["rows"][0])
+        return int(gather(self.frame.select(nw.len().alias("rows")), small=self.small)["rows"][0])
 
     def complete(self) -> nw.LazyFrame[Any]:
         """Only the complete rows, the ones that the moments count."""

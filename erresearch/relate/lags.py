@@ -63,6 +63,8 @@ class LaggedRows:
         Periods in a year; 0 where that is not known.
     dropped : mapping of str to int
         Rows left out so far.
+    small : bool
+        Whether the rows came in memory and are few.
     """
 
     frame: nw.LazyFrame[Any]
@@ -76,6 +78,7 @@ class LaggedRows:
     unit: float
     season: float
     dropped: Mapping[str, int]
+    small: bool
 
     def shifted(self, column: int, n: int) -> nw.Expr:
         """Value of column c`column` `n` rows earlier (later where negative) in the same spell."""
@@ -106,7 +109,7 @@ class LaggedRows:
         )
         # an engine would make all lags and their products at once
         fits = self.rows * 8 * len(labels) <= share_of_memory(ROWS_BYTES)
-        rows = gather(frame) if fits else nw.to_native(frame)
+        rows = gather(frame, small=self.small) if fits else nw.to_native(frame)
         moments = bounded_moments(rows, labels, by=by, period=time)
         moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
         dropped = dict(self.dropped)
@@ -207,15 +210,15 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     if by is not None:
         check_ids(frame, _ACCOUNT, by)
     keyed = LazyRows(frame=frame, columns=(), names=(), origin=np.zeros(0), account=_ACCOUNT, period=_TIME)
-    dropped = lacks(keyed)
+    dropped = lacks(replace(keyed, small=opened.small))
     frame = _read_time(keyed.complete() if dropped else frame)
     clock, calendar = _clock(frame.collect_schema()[_TIME])
     frame = frame.with_columns(nw.lit(0).alias(_STEP)).with_columns(clock.alias(_CLOCK))
-    accounts, lengths, counts = _steps(frame)
+    accounts, lengths, counts = _steps(frame, small=opened.small)
     if calendar and lengths.size and lengths[0] >= 28 and np.any(lengths % lengths[0] > 1e-6):
         months = nw.col(_TIME).dt.year().cast(nw.Float64()) * 12 + nw.col(_TIME).dt.month().cast(nw.Float64())
         by_month = frame.with_columns(months.alias(_CLOCK))
-        _, longer, often = _steps(by_month)
+        _, longer, often = _steps(by_month, small=opened.small)
         if longer[0] > 0:
             frame, calendar, lengths, counts = by_month, "month", longer, often
     if lengths.size and lengths[0] <= 0:
@@ -236,7 +239,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     spell = nw.col(_STEP).cum_sum().over(_ACCOUNT, order_by=_CLOCK) if gaps else nw.lit(0)
     frame = frame.with_columns(odd.alias(_STEP)).with_columns(spell.alias(_SPELL))
     if opened.small or rows * 8 * (len(columns) + 4) <= share_of_memory(ROWS_BYTES):
-        frame = nw.from_native(gather(frame)).lazy()
+        frame = nw.from_native(gather(frame, small=opened.small)).lazy()
     year = {"day": 365.2425, "month": 12.0}.get(calendar, 0.0)
     return LaggedRows(
         frame=frame,
@@ -250,6 +253,7 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         unit=usual,
         season=year / usual,
         dropped=dropped,
+        small=opened.small,
     )
 
 
@@ -299,9 +303,10 @@ def _step() -> nw.Expr:
     return nw.col(_CLOCK) - nw.col(_CLOCK).shift(1).over(_ACCOUNT, order_by=_CLOCK)
 
 
-def _steps(frame: nw.LazyFrame[Any]) -> tuple[int, np.ndarray, np.ndarray]:
+def _steps(frame: nw.LazyFrame[Any], *, small: bool) -> tuple[int, np.ndarray, np.ndarray]:
     """Accounts (rows without a row before), and the distinct distances to the row before, sorted, with counts."""
-    table = gather(frame.select(_step().alias(_STEP)).group_by(_STEP).agg(nw.len().alias("rows")))
+    steps = frame.select(_step().alias(_STEP)).group_by(_STEP).agg(nw.len().alias("rows"))
+    table = gather(steps, small=small)
     found = table[_STEP].cast(float).to_numpy()
     rows, there = table["rows"].to_numpy(), np.isfinite(found)
     order = np.argsort(found[there])

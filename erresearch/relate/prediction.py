@@ -315,7 +315,8 @@ def _seasons(rows: LaggedRows, season: int | None, lags: int) -> list[int]:
     if season is not None:
         check_periods("season", season, 0)
         return [season] if season > lags else []
-    longest = int(gather(rows.frame.group_by("account").agg(nw.len().alias("rows")))["rows"].max() or 0)  # type: ignore[arg-type]
+    lengths = rows.frame.group_by("account").agg(nw.len().alias("rows"))
+    longest = int(gather(lengths, small=rows.small)["rows"].max() or 0)  # type: ignore[arg-type]
     year = round(rows.season)
     found = [7] if year > 300 else []
     return [n for n in [*found, year] if n > lags and longest >= 2 * n]

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from erresearch.engine.lazy_rows import gather
 from erresearch.engine.sources import column_names, in_the_index, open_rows
 from erresearch.errors import Count, DataError, DesignError, missing_columns
 from erresearch.io import pd
@@ -206,7 +205,7 @@ _UNDECLARED: Final = Doubt(
 
 def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.DataFrame:
     """The columns needed, as a table of its own."""
-    opened = gather(open_rows(days, list(numbers), [time, *([by] if by else [])], None).frame)
+    opened = open_rows(days, list(numbers), [time, *([by] if by else [])], None).collect()
     rows = pd.DataFrame({name: opened[name].to_list() for name in (*numbers, time, *([by] if by else []))})
     for name in numbers:
         rows[name] = pd.to_numeric(rows[name]).astype(float)

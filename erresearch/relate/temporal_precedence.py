@@ -100,8 +100,8 @@ class EntityModels:
     ) -> EntityModels:
         """Rows that have all columns, without events that none of them saw; `words` stand before and after the season."""
         labels = [rows.label(*pair) for pair in wanted]
-        found = gather(rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock")))
-        found = found.sort("clock")
+        lagged = rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock"))
+        found = gather(lagged, small=rows.small).sort("clock")
         values = found[:, : len(labels)].to_numpy()
         whole = np.isfinite(values).all(axis=1)
         now = [i for i, pair in enumerate(wanted) if pair[1] == 0]

@@ -504,13 +504,14 @@ def far_out_periods(data: Any, names: Sequence[str], *, by: str, time: str) -> l
     odd = (positive.count().over("account") >= 12) & far_out(nw.col("share"), nw.col("times"))
     for name in names:
         keys = (nw.col(by).alias("account"), nw.col(time).alias("period"))
-        rows = open_rows(data, [name], [by, time], None).frame
+        opened = open_rows(data, [name], [by, time], None)
         own = nw.col(name).cast(nw.Float64()).alias("value")
-        rows = rows.filter(~nw.col(by).is_null()).select(own, *keys).filter(value.is_finite())
+        rows = opened.frame.filter(~nw.col(by).is_null()).select(own, *keys).filter(value.is_finite())
         rows = rows.with_columns(nw.when(value > 0).then(value).alias("positive"))
         shares = value / value.sum().over("account"), value / positive.median().over("account")
         far = rows.with_columns(shares[0].alias("share"), shares[1].alias("times")).filter(odd)
-        found += [(*row, name) for row in gather(far.select("share", "times", "period")).iter_rows()]
+        far = gather(far.select("share", "times", "period"), small=opened.small)
+        found += [(*row, name) for row in far.iter_rows()]
     if not found:
         return []
     share, times, when, name = max(found, key=lambda each: each[1])

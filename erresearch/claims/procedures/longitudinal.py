@@ -201,11 +201,12 @@ def _few_shops_by_day(cast: Variables[PrecedenceOptions]) -> tuple[bool, str]:
     if isinstance(cast.data, Moments):
         return False, ""
     by, time = cast.column("by"), cast.column("time")
-    frame, when = open_rows(cast.data, [], [by, time], None).frame, nw.col(time)
-    if int(gather(frame.select(nw.col(by).n_unique().alias("shops")))["shops"][0]) > FEW_SHOPS:
+    opened, when = open_rows(cast.data, [], [by, time], None), nw.col(time)
+    if int(opened.collect(nw.col(by).n_unique().alias("shops"))["shops"][0]) > FEW_SHOPS:
         return False, ""
     ends = (when.n_unique().alias("days"), when.min().alias("first"), when.max().alias("last"))
-    shops = [_days_of(*row) for row in gather(frame.group_by(by).agg(*ends)).select(*_ENDS).iter_rows()]
+    found = gather(opened.frame.group_by(by).agg(*ends), small=opened.small)
+    shops = [_days_of(*row) for row in found.select(*_ENDS).iter_rows()]
     if not all(span and days > span / _DENSE for days, span in shops):
         return False, ""
     short = sum(days < SHORTEST for days, _ in shops)
@@ -266,8 +267,8 @@ def judge_days(cast: Variables[PrecedenceOptions]) -> Evidence:
 
 def order_of(cast: Variables[LongRunOptions], controls: Sequence[Any]) -> Precedence:
     """Both directions of a claim's pair; of one entity a lag less is tested, because one more always enters."""
-    rows = open_rows(cast.data, [], [cast.column("by")], None).frame
-    alone = gather(rows.select(nw.nth(0).n_unique().alias("n")))["n"][0] == 1
+    accounts = open_rows(cast.data, [], [cast.column("by")], None)
+    alone = accounts.collect(nw.nth(0).n_unique().alias("n"))["n"][0] == 1
     # a claim that may be judged by day was; the others ask what only lags of single days answer
     with own_warnings():
         found = precedence(
@@ -296,9 +297,9 @@ def held_fixed(cast: Variables[LongRunOptions]) -> tuple[list[Any], list[Doubt]]
     terms |= {name: amount(name) for name in cast.declared.controls}
     if not terms or isinstance(cast.data, Moments):
         return list(terms.values()), []
-    rows, every = open_rows(cast.data, list(terms), [], None).frame, range(len(terms))
+    opened, every = open_rows(cast.data, list(terms), [], None), range(len(terms))
     low_ends, high_ends = (nw.nth(i).min().alias(f"low{i}") for i in every), (nw.nth(i).max() for i in every)
-    found = gather(rows.select(*low_ends, *high_ends)).row(0)
+    found = opened.collect(*low_ends, *high_ends).row(0)
     doubts, kept = [], []
     for (name, made), low, high in zip(terms.items(), found, found[len(terms) :], strict=False):
         if low is None or low != low:  # noqa: PLR0124 - nan

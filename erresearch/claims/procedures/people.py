@@ -15,7 +15,6 @@ from erresearch.claims.decision_rule import Evidence, left_out
 from erresearch.claims.disclosure import of_accounts, strata
 from erresearch.claims.options import GroupOptions, ThresholdOptions
 from erresearch.claims.variables import Variables
-from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import open_rows
 from erresearch.errors import Count, DataError, DesignError
@@ -249,7 +248,7 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     x, y, by = cast.column("x"), cast.column("y"), cast.roles.get("by")
     opened = open_rows(cast.data, [x, y], [by] if by is not None else [], None)
     wanted = [nw.col(name).cast(nw.Float64()).alias(name) for name in (x, y)]
-    table = gather(opened.frame.select(*wanted, *([nw.col(by)] if by is not None else [])))
+    table = opened.collect(*wanted, *([nw.col(by)] if by is not None else []))
     count = table[x].to_numpy().astype(float)
     known = np.isfinite(count)
     if below := int((count[known] < 0).sum()):
