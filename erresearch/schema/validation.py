@@ -1,7 +1,7 @@
 """The check at the door: a table is let through as it is with an account of it, or refused with the place.
 
-What may be wrong with a value is one comparison each; all of them are counted in one aggregation, by whatever engine
-holds the rows.
+The least and the largest value of a column tell what can be wrong with it; only that is counted, by whatever engine holds
+the rows.
 """
 
 from __future__ import annotations
@@ -45,30 +45,35 @@ class Test:
         return self.wrong, f"{self.count:,} of {rows:,} {verb} {self.rows}{first}"
 
 
-def _tests(column: Column, dtype: Any, divides: bool, value: Any) -> Iterator[tuple[Test, Any]]:
-    """What may be wrong with a column of a type, each with the rows where it is, as an expression of its `value`."""
+def _has_size(column: Column, dtype: Any) -> bool:
+    """Whether the size of the values can be wrong: of numbers, of a flag that came as 1 and 0, of ids read as floats."""
+    return column.dtype == "number" or (
+        dtype.is_numeric() if column.dtype == "flag" else column.dtype == "text" and dtype.is_float()
+    )
+
+
+def _tests(column: Column, low: float, high: float, divides: bool, value: Any) -> Iterator[tuple[Test, Any]]:
+    """What is wrong with values from `low` to `high`, each with the rows where it is, as an expression of `value`."""
     of, name, rule = column.name, f"`{column.name}`", column.rule
-    if column.dtype == "text" and dtype.is_float():
-        wrong = f"{name} must be text: it was read as a floating number"
-        way = "read the column as text (dtype=str), long ids lose their last digits as numbers"
-        yield (
-            Test(of, "float id", wrong, "too large to be told apart", way),
-            (value >= _EXACT) | (value <= -_EXACT),
-        )
-    # numbers have a size to test; so has a flag that came as 1 and 0
-    if column.dtype != "number" and not (column.dtype == "flag" and dtype.is_numeric()):
+    if column.dtype == "text":
+        if max(high, -low) >= _EXACT:
+            wrong = f"{name} must be text: it was read as a floating number"
+            way = "read the column as text (dtype=str), long ids lose their last digits as numbers"
+            far = (value >= _EXACT) | (value <= -_EXACT)
+            yield Test(of, "float id", wrong, "too large to be told apart", way), far
         return
-    way = "look for a division by 0 where the column was made"
-    infinite = (value == math.inf) | (value == -math.inf)
-    yield Test(of, "infinite", f"{name} must be finite", "infinite", way), infinite
+    if math.isinf(low) or math.isinf(high):
+        way = "look for a division by 0 where the column was made"
+        infinite = (value == math.inf) | (value == -math.inf)
+        yield Test(of, "infinite", f"{name} must be finite", "infinite", way), infinite
     wrong, way = f"{name} must be {rule.text}", "correct these rows or leave them out, and say so"
-    if math.isfinite(rule.low):
+    if low < rule.low:
         said = "negative" if rule.low == 0 else f"below {rule.low:g}"
         yield Test(of, "low", wrong, said, way), (value < rule.low) & (value > -math.inf)
-    if math.isfinite(rule.high):
+    if high > rule.high:
         above = (value > rule.high) & (value < math.inf)
         yield Test(of, "high", wrong, f"above {rule.high:g}", way), above
-    if rule.divides or divides:
+    if low <= 0 <= high and (rule.divides or divides):
         wrong = f"{name} must be positive where it divides"
         way = 'drop them, pass zero="drop" where a rate is asked for, or divide by another column'
         yield Test(of, "zero", wrong, "0", way, fatal=divides), value == 0
@@ -79,37 +84,45 @@ def measure(
 ) -> tuple[int, dict[str, int], list[Test]]:
     """Rows, missing values by column, and what failed, each with its first place.
 
-    Everything is counted in one aggregation; a second one names a first place only where something failed.
+    One aggregation counts what is missing and brings the ends of each column; further ones count, and name a first place,
+    only where something failed.
     """
     there = {column.name: column for column in table.declared if column.name in schema}
     held = {name: nw.col(f"c{i}") for i, name in enumerate(there)}
-    tests = {name: [*_tests(each, schema[name], name in divides, held[name])] for name, each in there.items()}
+    sized = [name for name, column in there.items() if _has_size(column, schema[name])]
     # a key is looked at where the columns that it cannot do without are there
     whole = set(table.required) & set(table.key) <= there.keys()
     key = [name for name in table.key if whole and name in there]
     optional = set(table.key) - set(table.required)
     frame = _in_polars(frame, list(there))
     if there:
-        # worked out once, under names of their own: every test asks for them again, and expressions are what small
-        # tables cost
-        values = {f"c{i}": _values(name) if tests[name] else nw.col(name) for i, name in enumerate(there)}
+        # worked out once, under names of their own: expressions are what small tables cost
+        values = {f"c{i}": _values(name) if name in sized else nw.col(name) for i, name in enumerate(there)}
         keys = [_key_part(name, missing="" if name in optional else None) for name in key]
         frame = frame.select(**values, **({"key": nw.concat_str(keys, separator=_SEPARATOR)} if keys else {}))
-    bad = [one for own in tests.values() for one in own]
-    for small, large in (pair for pair in table.at_most if set(pair) <= there.keys()):
-        wrong = f"`{small}` should not exceed `{large}`"
-        way = "check which column is which, and that both were exported on one day"
-        swapped = Test(small, "order", wrong, "the other way round", way, fatal=False)
-        bad.append((swapped, held[small] > held[large]))
     joined = nw.col("key")
-    wanted = [nw.len(), *(_count(value.is_null()) for value in held.values()), *(_count(at) for _, at in bad)]
-    wanted += [joined.n_unique(), _count(joined.is_null())] if key else []
-    row = frame.select(**{f"n{i}": one for i, one in enumerate(wanted)}).lazy().collect()
-    rows, *counts = (int(row[f"n{i}"][0] or 0) for i in range(len(wanted)))
-    of_tests = zip(bad, counts[len(there) :], strict=False)
-    found = [replace(test, count=n, place=_first(frame, at)) for (test, at), n in of_tests if n]
+    first = [nw.len(), *(value.null_count() for value in held.values())]
+    first += [joined.n_unique(), joined.null_count()] if key else []
+    ends = [end for name in sized for end in (held[name].min(), held[name].max())]
+    rows, *counts = _aggregated(frame, [*first, *ends])
+    known = [math.nan if end is None else end for end in counts[len(first) - 1 :]]
+    low, high = dict(zip(sized, known[::2], strict=True)), dict(zip(sized, known[1::2], strict=True))
+    bad = [
+        one
+        for name in sized
+        for one in _tests(there[name], low[name], high[name], name in divides, held[name])
+    ]
+    for small, large in (pair for pair in table.at_most if set(pair) <= there.keys()):
+        if high.get(small, math.inf) > low.get(large, -math.inf):
+            wrong = f"`{small}` should not exceed `{large}`"
+            way = "check which column is which, and that both were exported on one day"
+            swapped = Test(small, "order", wrong, "the other way round", way, fatal=False)
+            bad.append((swapped, held[small] > held[large]))
+    often = _aggregated(frame, [_count(at) for _, at in bad]) if bad else ()
+    of_tests = zip(bad, often, strict=True)
+    found = [replace(test, count=int(n or 0), place=_first(frame, at)) for (test, at), n in of_tests if n]
     if key:
-        different, unnamed = counts[-2:]
+        different, unnamed = (int(n or 0) for n in counts[len(there) : len(first) - 1])
         # a missing key is one more distinct value to the engine, but names nothing
         repeated = rows - unnamed - (different - (unnamed > 0))
         if repeated > 0:
@@ -118,7 +131,13 @@ def measure(
             way = "drop exact copies; of two exports keep the newer; for daily rows sum them to one row per post"
             said = "a repetition of an earlier one"
             found.append(Test(key[-1], "duplicate", wrong, said, way, count=repeated, place=place))
-    return rows, dict(zip(there, counts, strict=False)), found
+    return int(rows), {name: int(n or 0) for name, n in zip(there, counts, strict=False)}, found
+
+
+def _aggregated(frame: Any, wanted: list[Any]) -> tuple[Any, ...]:
+    """One number for each expression, from one aggregation."""
+    found: tuple[Any, ...] = frame.select(**{f"n{i}": one for i, one in enumerate(wanted)}).lazy().collect().row(0)
+    return found
 
 
 def _in_polars(frame: Any, names: list[str]) -> Any:
