@@ -136,8 +136,8 @@ def measure(
 
 def _aggregated(frame: Any, wanted: list[Any]) -> tuple[Any, ...]:
     """One number for each expression, from one aggregation."""
-    found: tuple[Any, ...] = frame.select(**{f"n{i}": one for i, one in enumerate(wanted)}).lazy().collect().row(0)
-    return found
+    row = frame.select(**{f"n{i}": one for i, one in enumerate(wanted)}).lazy().collect().row(0)
+    return tuple(row)
 
 
 def _in_polars(frame: Any, names: list[str]) -> Any:
