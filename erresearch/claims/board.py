@@ -322,11 +322,19 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
     names = [cast.name(role) for role in pairs]
     check(cast.name("y"), names, definitions=formulas, elasticity=claim.unit == "elasticity")
     unpriced_boosts(cast.data, held=[cast.column(role) for role in cast.roles if role != "y"])
-    made_of_predictors(cast.data, cast.column("y"), [cast.column("x")])
-    if {"by", "time"} <= cast.roles.keys() and not isinstance(cast.data, Moments):
-        repeated_outcome(cast.data, cast.column("y"), by=cast.column("by"), period=cast.column("time"))
-        if claim.arrow:
-            copied_from_another_period(cast.data, cast.column("y"), cast.column("x"), **cast.in_time)
+    x, y = cast.column("x"), cast.column("y")
+    if not {"by", "time"} <= cast.roles.keys() or isinstance(cast.data, Moments):
+        made_of_predictors(cast.data, y, [x])
+        return
+    by, time = cast.column("by"), cast.column("time")
+    opened = open_rows(cast.data, [x, y], [by, time], None, period=time)
+    # few rows are brought here once for all that is looked at; of one account nothing is repeated on others
+    rows = opened.collect() if opened.small else cast.data
+    made_of_predictors(rows, y, [x])
+    if not opened.small or rows[by].n_unique() > 1:
+        repeated_outcome(rows, y, by=by, period=time)
+    if claim.arrow:
+        copied_from_another_period(rows, y, x, by=by, time=time)
 
 
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:

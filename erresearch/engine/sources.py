@@ -75,7 +75,7 @@ class Opened:
         """The same as a float."""
         return self.column(asked).cast(nw.Float64())
 
-    def collect(self, *wanted: nw.Expr) -> pl.DataFrame:
+    def collect(self, *wanted: str | nw.Expr) -> pl.DataFrame:
         """All columns, or what is wanted of them, brought here."""
         return gather(self.frame.select(*wanted) if wanted else self.frame, small=self.small)
 

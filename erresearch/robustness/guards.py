@@ -510,8 +510,8 @@ def far_out_periods(data: Any, names: Sequence[str], *, by: str, time: str) -> l
         rows = rows.with_columns(nw.when(value > 0).then(value).alias("positive"))
         shares = value / value.sum().over("account"), value / positive.median().over("account")
         far = rows.with_columns(shares[0].alias("share"), shares[1].alias("times")).filter(odd)
-        far = gather(far.select("share", "times", "period"), small=opened.small)
-        found += [(*row, name) for row in far.iter_rows()]
+        odd_rows = gather(far.select("share", "times", "period"), small=opened.small)
+        found += [(*row, name) for row in odd_rows.iter_rows()]
     if not found:
         return []
     share, times, when, name = max(found, key=lambda each: each[1])
