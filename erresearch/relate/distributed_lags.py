@@ -366,11 +366,11 @@ def reach(
     return float(planted[often[0]]) if len(often) else math.inf, nil
 
 
-def season(position: np.ndarray, year: float) -> list[np.ndarray]:
-    """Constant, trend and, from about a year on, three yearly waves."""
+def season(position: np.ndarray, year: float, pairs: int = 3) -> list[np.ndarray]:
+    """Constant, trend and, from about a year on, pairs of yearly waves."""
     n = len(position)
     columns = [np.ones(n), np.linspace(-1.0, 1.0, n)]
-    return columns + waves(position / year, 3) if n >= 0.8 * year else columns
+    return columns + waves(position / year, pairs) if n >= 0.8 * year else columns
 
 
 def event_lags(

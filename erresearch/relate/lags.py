@@ -55,10 +55,8 @@ class LaggedRows:
         Names of the account and time columns.
     rows, accounts, gaps : int
         Rows, accounts, and gaps in their calendars.
-    step : str
-        The distance of two neighbouring rows in words; empty where time is only an order.
     unit : float
-        The same distance in units of the clock.
+        The distance of two neighbouring rows in units of the clock.
     season : float
         Periods in a year; 0 where that is not known.
     dropped : mapping of str to int
@@ -74,7 +72,6 @@ class LaggedRows:
     rows: int
     accounts: int
     gaps: int
-    step: str
     unit: float
     season: float
     dropped: Mapping[str, int]
@@ -249,7 +246,6 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
         rows=rows,
         accounts=accounts,
         gaps=gaps,
-        step=_distance(usual, calendar),
         unit=usual,
         season=year / usual,
         dropped=dropped,

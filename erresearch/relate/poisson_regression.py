@@ -321,32 +321,17 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
         raise DataError(
             f"the outcome {name!r} is 0 in all {Count(moments.rows):row}", fix="there is nothing to explain"
         )
-    dropped, idle_accounts = dict(moments.dropped), int(values["idle"].sum())
-    keep = np.ones(moments.accounts, dtype=bool)
-    if within and idle_accounts:
-        dropped[f"in {Count(idle_accounts):account} without any {name}"] = idle_rows
-        if source.groups:
-            # they are too many to be told one by one
-            assert source.account is not None
-            rows, high = source.complete(), y.max().alias("high")
-            known = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0)
-            rows = rows.join(known, on=source.account, how="semi")
-            left = replace(source, frame=rows, whole=True)
-            totals, moments, _ = usable(_moments_again(moments, left, within=True), within=within)
-            return totals, moments, dropped
-        keep = values["idle"] == 0
-        moments = replace(
-            moments,
-            keys=moments.keys[keep],
-            count=moments.count[keep],
-            weight=moments.weight[keep],
-            sums=moments.sums[keep],
-            cross=moments.cross[keep],
-            cells=None,
-        )
+    if within and idle_rows:
+        # accounts may be too many to be told one by one
+        assert source.account is not None
+        rows, high = source.complete(), y.max().alias("high")
+        known = rows.group_by(source.account).agg(high).filter(nw.col("high") > 0)
+        left = replace(source, frame=rows.join(known, on=source.account, how="semi"), whole=True)
+        totals, fewer, dropped = usable(hold(_moments_again(moments, left, within=True)), within=True)
+        why = f"in {Count(int(values['idle'].sum())):account} without any {name}"
+        return totals, fewer, {**dropped, why: idle_rows}
     xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
-    totals = Totals(values["y"][keep], xy[keep], values["ylogy"][keep], values["alone"][keep])
-    return totals, moments, dropped
+    return Totals(values["y"], xy, values["ylogy"], values["alone"]), moments, dict(moments.dropped)
 
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
@@ -365,10 +350,7 @@ def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) 
     sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * within))]
     pairs = list(combinations_with_replacement(range(k), 2))
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
-    found, values = source.staged(rows, "g").by_account(sums, then=_by_account(k) if within else ())
-    if within and not source.groups and len(found) > moments.accounts:
-        keep = np.isin(found.astype(str), moments.keys.astype(str))
-        values = {name: value[keep] for name, value in values.items()}
+    _, values = source.staged(rows, "g").by_account(sums, then=_by_account(k) if within else ())
     scores, hessians = np.column_stack([values[f"f{i}"] for i in range(k)]), unpack(values, "q", k)
     level = float(beta @ totals.xy.sum(axis=0))
     if within:

@@ -36,10 +36,8 @@ _FIRST, _ORIGINS, _FOLDS = 0.5, 200, 50
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Forecasts:
-    """Errors of every forecast, one row per account and period."""
+    """Errors of every forecast, and the row of the cells that it is of."""
 
-    account: np.ndarray
-    period: np.ndarray
     row: np.ndarray
     mean: np.ndarray
     model: np.ndarray
@@ -86,35 +84,30 @@ def forecast(
     DesignError
         Too few rows before the first forecast, too few forecasts, or collinear columns.
     """
-    accounts, k = int(cells.account.max()) + 1, len(labels) + len(shared)
     order = np.lexsort((cells.account, cells.period))
-    z, who, when = cells.sums[order], cells.account[order], cells.period[order]
-    z = np.column_stack([z, np.zeros((len(z), len(shared)))])
+    who, when = cells.account[order], cells.period[order]
+    z = _apart_from_all(cells.sums[order], who, when, shared=shared, apart=apart)
     labels = [*labels, *(f"average of {labels[column]}" for column in shared)]
+    accounts, k = int(who.max()) + 1, len(labels)
     sides = [[*range(k - len(shared), k), *side] for side in sides]
     edges = np.searchsorted(when, np.arange(len(cells.periods) + 1))
     start = math.ceil(_FIRST * len(cells.periods))
     stride = math.ceil((len(cells.periods) - start) / _ORIGINS)
     fold = np.arange(accounts) % min(accounts, _FOLDS)
-    sums, first = np.zeros((2, accounts, k))
-    count = np.zeros(accounts)
+    sums, count = np.zeros((accounts, k)), np.zeros(accounts)
     cross, left_out = np.zeros((fold.max() + 1, k, k)), np.zeros((2, fold.max() + 1))
     betas: list[np.ndarray] = []
-    errors, used = [], []
+    errors, used = [np.empty((0, 3))], [np.zeros(0, dtype=int)]
     for t in range(len(cells.periods)):
         rows = slice(edges[t], edges[t + 1])
         values, whose = z[rows], who[rows]
-        met = count[whose] > 0
-        first[whose[~met]] = values[~met]
-        if shared and met.any():
-            common = (values[met] - first[whose[met]]).mean(axis=0)
-            values[:, k - len(shared) :] = common[shared]
-            values[:, apart] -= common[apart]
         if t >= start:
             if (t - start) % stride == 0:
                 parameters = max(map(len, sides)) + int((count > 0).sum())
                 check_rows(int(count.sum()), parameters, got="before the first forecast", fix=_LONGER)
-                grams = _within(cross, sums, count, fold)
+                # the accounts' means taken out of each group of them: less Σ_g s_g s_gᵀ / n_g
+                grams, means = cross.copy(), sums / np.maximum(count, 1)[:, None]
+                np.subtract.at(grams, fold, means[:, :, None] * sums[:, None, :])
                 betas = [_solve(grams, side, labels) for side in sides]
             known = count[whose] >= HISTORY
             off = (values - sums[whose] / np.maximum(count[whose], 1)[:, None])[known]
@@ -127,7 +120,7 @@ def forecast(
         sums[whose] += values
         count[whose] += 1
         np.add.at(cross, fold[whose], values[:, :, None] * values[:, None, :])
-    index = np.concatenate(used) if used else np.zeros(0, dtype=int)
+    index = np.concatenate(used)
     if len(index) < 2 or len(np.unique(when[index])) < 3:
         raise DesignError(
             "too few forecasts to compare",
@@ -137,8 +130,6 @@ def forecast(
         )
     mean, model, rival = np.concatenate(errors).T
     return Forecasts(
-        account=who[index],
-        period=when[index],
         row=order[index],
         mean=mean,
         model=model,
@@ -149,11 +140,20 @@ def forecast(
     )
 
 
-def _within(cross: np.ndarray, sums: np.ndarray, count: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Cross-products of each group of accounts, the accounts' means taken out: less Σ_g s_g s_gᵀ / n_g."""
-    scaled, grams = sums / np.maximum(count, 1)[:, None], cross.copy()
-    np.subtract.at(grams, fold, scaled[:, :, None] * sums[:, None, :])
-    return grams
+def _apart_from_all(
+    z: np.ndarray, who: np.ndarray, when: np.ndarray, *, shared: list[int], apart: list[int]
+) -> np.ndarray:
+    """Columns `apart` less their averages over the accounts, and the averages of `shared` after the others."""
+    accounts, first = np.unique(who, return_index=True)  # rows come in order of time
+    met = np.ones(len(z), dtype=bool)
+    met[first] = False
+    moved = (z - z[first[np.searchsorted(accounts, who)]])[met]
+    seen = np.maximum(np.bincount(when[met], minlength=when.max() + 1), 1)[when]
+    z, common = z.copy(), np.zeros_like(z)
+    for column in {*shared, *apart}:
+        common[:, column] = np.bincount(when[met], moved[:, column], when.max() + 1)[when] / seen
+    z[:, apart] -= common[:, apart]
+    return np.column_stack([z, common[:, shared]])
 
 
 def _solve(grams: np.ndarray, side: list[int], labels: list[str]) -> np.ndarray:
@@ -338,8 +338,9 @@ def _compare(
     made = forecast(cells, labels, sides, shared=shared, apart=apart, nested=nested)
     saved = _saved(made.model, made.rival, nested=nested)
     rival, model = made.rival**2, made.model**2
-    gain, se, df, how = _gain(made, saved, rival)
-    periods = np.unique(made.period)
+    account, period = cells.account[made.row], cells.period[made.row]
+    gain, se, df, how = _gain(account, period, saved, rival, made.left_out)
+    periods = np.unique(period)
     test = "Clark–West" if nested else "Diebold–Mariano"
     method = (
         f"one-step forecasts from {Count(made.origins):origin} ({cells.periods[periods[0]]} to "
@@ -347,7 +348,7 @@ def _compare(
     )
     added, rivals = (tuple(dict.fromkeys(rows.names[c] for c, _ in part)) for part in (plan.add, plan.versus))
     against = ", ".join(rivals) if rivals else "the baseline"
-    accounts = len(np.unique(made.account))
+    accounts = len(np.unique(account))
     estimate = StudentT(gain, se, df).estimate(
         f"squared error of {rows.names[0]} saved by {', '.join(added)} over {against}",
         level,
@@ -383,18 +384,20 @@ def _compare(
     )
 
 
-def _gain(made: Forecasts, saved: np.ndarray, rival: np.ndarray) -> tuple[float, float, float, str]:
+def _gain(
+    account: np.ndarray, period: np.ndarray, saved: np.ndarray, rival: np.ndarray, left_out: np.ndarray
+) -> tuple[float, float, float, str]:
     """Σ saved / Σ rival with its standard error, degrees of freedom and how they were made."""
     total = float(rival.sum())
     gain = float(saved.sum()) / total
     share = (saved - gain * rival) / total
-    accounts, when = len(np.unique(made.account)), np.unique(made.period, return_inverse=True)[1]
+    accounts, when = len(np.unique(account)), np.unique(period, return_inverse=True)[1]
     by_period = np.bincount(when, weights=share)
     periods = len(by_period)
     if accounts == 1:
         variance, df = cosine_covariance(np.ones((periods, 1)), by_period * periods)
         return gain, math.sqrt(float(variance[0, 0])), df, f"equally weighted cosines, t({df})"
-    left = made.left_out[0] / made.left_out[1]
+    left = left_out[0] / left_out[1]
     first = (len(left) - 1) / len(left) * float(np.sum((left - gain) ** 2))
     second = periods / (periods - 1) * float(by_period @ by_period)
     both = first + second - float(share @ share)

@@ -31,7 +31,7 @@ from erresearch.relate.design import (
     still,
     sweep,
 )
-from erresearch.relate.distributed_lags import DAYS, SHORTEST, cosine_covariance, waves
+from erresearch.relate.distributed_lags import DAYS, SHORTEST, cosine_covariance, season, waves
 from erresearch.relate.fitted_models import over_accounts
 from erresearch.relate.inference import Scores, crv3, few_accounts
 from erresearch.relate.lags import (
@@ -110,7 +110,7 @@ class EntityModels:
         first, counts = np.unique(bad.argmax(axis=1)[bad.any(axis=1)], return_counts=True)
         dropped |= {f"not finite: {labels[now[i]]}": int(n) for i, n in zip(first, counts, strict=True)}
         check_complete(int(whole.sum()), dropped, int(np.sum(~whole & ~bad.any(axis=1))))
-        fixed, season = _calendar(rows, found["clock"].to_numpy()[whole])
+        fixed, how = _calendar(rows, found["clock"].to_numpy()[whole])
         table = {name: values[whole, i] for i, name in enumerate(labels)}
         seen = [label for label in events if np.ptp(table[label]) > 0]
         unseen = len(events) - len(seen)
@@ -118,7 +118,7 @@ class EntityModels:
             table=table,
             fixed=fixed,
             also=(*also, *seen),
-            words=season.join(words) + f", of which {unseen} in none of these rows" * bool(unseen),
+            words=how.join(words) + f", of which {unseen} in none of these rows" * bool(unseen),
             level=level,
             dropped=dropped,
             n_accounts=n_accounts,
@@ -193,12 +193,9 @@ class EntityModels:
 
 def _calendar(rows: LaggedRows, clock: np.ndarray) -> tuple[np.ndarray, str]:
     """Constant, trend and season (T × f), and the same in words."""
-    length = len(clock)
-    columns, words = [np.ones(length), np.linspace(-1.0, 1.0, length)], "trend"
-    if rows.season and length >= 0.8 * rows.season:
-        pairs = min(_YEAR, math.ceil(rows.season / 2) - 1)
-        position = (clock - clock[0]) / rows.unit
-        columns += waves(position / rows.season, pairs)
+    pairs, position = min(_YEAR, math.ceil(rows.season / 2) - 1), (clock - clock[0]) / rows.unit
+    columns, words = season(position, rows.season or math.inf, pairs), "trend"
+    if len(columns) > 2:
         words += f" and {Count(pairs):pair} of yearly waves"
         if rows.season > 300:
             columns += waves(position / 7, _WEEK)
