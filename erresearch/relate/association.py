@@ -13,7 +13,7 @@ import numpy as np
 from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import as_narwhals, in_the_index
-from erresearch.errors import Count, DesignError, UnknownNameError, warn
+from erresearch.errors import Count, DesignError, check_name, warn
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.design import Effect, listed, open_moments, still, with_constant
 from erresearch.relate.distributed_lags import cosine_covariance
@@ -108,43 +108,24 @@ def correlate(
             fix='write er.correlate(table, "comments", "revenue") with the names of yours',
         )
     check_level(level)
-    if method not in ("pearson", "spearman"):
-        raise UnknownNameError.of("method", method, ("pearson", "spearman"))
+    check_name("method", method, ("pearson", "spearman"))
     if within and by is None and getattr(data, "by", None) is None:
         raise DesignError("`within` needs accounts", got="by=None", fix="name the account column with `by`")
-    refuse_accounts(by, time)
+    _refuse_accounts(by, time)
     if time is not None:
         if method == "spearman":
             raise DesignError(
                 "ranks have no trend to take out", got="method='spearman' with `time`", fix="use 'pearson'"
             )
-        return correlate_series(data, x, y, time=time, level=level)
+        return _correlate_series(data, x, y, time=time, level=level)
     if by is None:
-        warn_of_series(data, "correlate", {"x": x, "y": y})
+        _warn_of_series(data, "correlate", {"x": x, "y": y})
     moments = open_moments(data, [x, y], by=by, within=within)
     if method == "spearman":
         moments = _ranked(moments, within=within)
     clustered = moments.by is not None
     parts = moments.within() if within else with_constant(moments)
-    units, raw = moments.accounts if clustered else moments.rows, np.einsum("gii->gi", moments.grams())
-    if within:  # an account of a single row knows nothing of what goes on within accounts
-        units = int(np.sum(~still(np.einsum("gii->gi", parts), raw).all(axis=1)))
-    if moments.rows < 4 or units < 3:
-        raise DesignError(
-            "too little for the interval of a correlation",
-            got=f"{Count(moments.rows):complete row}, {Count(units):account}{' in which anything varies' * within}"
-            if clustered
-            else f"{Count(moments.rows):complete row}",
-            allowed="at least 4 rows, and 3 accounts where accounts are named",
-        )
-    total = parts.sum(axis=0)
-    own = np.diag(total if within else without_constant(total))
-    flat = [name for name, rests in zip(moments.columns, still(own, raw.sum(axis=0)), strict=True) if rests]
-    if flat:
-        raise DesignError(
-            f"{' and '.join(map(repr, flat))} does not vary{' within accounts' if within else ''}",
-            fix="a constant has no correlation with anything",
-        )
+    units, total = _units_that_vary(moments, parts, within=within), parts.sum(axis=0)
     r = float(_correlation(total, within=within))
     r = math.copysign(1.0, r) if abs(r) > 1 - _PERFECT else r
     df = float(units - 1 if clustered else units - 2)
@@ -255,16 +236,41 @@ def regress(
     True
     """
     check_level(level)
-    refuse_accounts(by, time)
+    _refuse_accounts(by, time)
     on = listed(on)
     if time is not None:
-        return regress_series(data, outcome, on, time=time, level=level)
+        return _regress_series(data, outcome, on, time=time, level=level)
     if by is None:
-        warn_of_series(data, "regress", {"outcome": outcome, "on": on})
+        _warn_of_series(data, "regress", {"outcome": outcome, "on": on})
     effects = tuple(effects) or (("account",) if within else ())
     return least_squares(
         data, outcome, on, by=by, period=period, effects=effects, cov=cov, level=level, rng=rng
     )
+
+
+def _units_that_vary(moments: Moments, parts: np.ndarray, *, within: bool) -> int:
+    """Accounts, or rows where there are none, that carry a correlation; refused where they or their columns cannot."""
+    clustered, raw = moments.by is not None, np.einsum("gii->gi", moments.grams())
+    units = moments.accounts if clustered else moments.rows
+    if within:  # an account of a single row knows nothing of what goes on within accounts
+        units = int(np.sum(~still(np.einsum("gii->gi", parts), raw).all(axis=1)))
+    if moments.rows < 4 or units < 3:
+        raise DesignError(
+            "too little for the interval of a correlation",
+            got=f"{Count(moments.rows):complete row}, {Count(units):account}{' in which anything varies' * within}"
+            if clustered
+            else f"{Count(moments.rows):complete row}",
+            allowed="at least 4 rows, and 3 accounts where accounts are named",
+        )
+    total = parts.sum(axis=0)
+    own = np.diag(total if within else without_constant(total))
+    flat = [name for name, rests in zip(moments.columns, still(own, raw.sum(axis=0)), strict=True) if rests]
+    if flat:
+        raise DesignError(
+            f"{' and '.join(map(repr, flat))} does not vary{' within accounts' if within else ''}",
+            fix="a constant has no correlation with anything",
+        )
+    return units
 
 
 def _error(moments: Moments, parts: np.ndarray, r: float, units: int, *, within: bool) -> float:
@@ -364,48 +370,20 @@ _LAGS: Final = 2
 _SERIES: Final = 12
 
 
-def regress_series(data: Any, outcome: Any, on: Sequence[Any], *, time: str, level: float) -> Fit:
+def _regress_series(data: Any, outcome: Any, on: Sequence[Any], *, time: str, level: float) -> Fit:
     """Least squares of one series on others of the same period, given two lags of all of them, trend and season.
 
     y_t = x_tᵀβ + Σ_l (ρ_l y_t−l + γ_lᵀx_t−l) + trend + season + u_t, l = 1, 2, with equally weighted cosines, residuals
     over 1 − leverage and Student's t of 0.4·T^⅔ degrees of freedom. The lags take the memory out, so that two series
-    that only remember themselves do not seem related; one lag more than needed keeps that true of unit roots.
-
-    Parameters
-    ----------
-    data : frame or path
-        One row per period.
-    outcome, on
-        As for :func:`erresearch.regress`.
-    time : str
-        Period: numbers, dates, times or sortable text.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    Fit
-        The coefficients of `on`.
-
-    Raises
-    ------
-    DataError
-        Several rows per period, or irregular periods.
-    DesignError
-        Too few periods for the lags, or collinear columns.
-
-    References
-    ----------
-    Toda & Yamamoto (1995), as in :mod:`erresearch.relate.temporal_precedence`.
+    that only remember themselves do not seem related; one lag more than needed keeps that true of unit roots (Toda &
+    Yamamoto, 1995, as in :mod:`erresearch.relate.temporal_precedence`).
     """
     models, (y, *names), past = _models([outcome, *on], data, time, level)
     every = [*names, *past]
     estimates = models.combinations(y, every, {name: {name: 1.0} for name in names})
     beta, covariance, _ = models.solve(y, every)
     left, own = models.without(every, y), models.without((), y)
-    inflated = {name: 1 / max(1 - models.explained(every, name), 1e-300) for name in names}
     scaled = np.column_stack([models.without((), name) for name in every])
-    spread = np.linalg.svd(scaled / np.linalg.norm(scaled, axis=0), compute_uv=False)
     k = len(names)
     return Fit(
         estimates=estimates,
@@ -413,8 +391,8 @@ def regress_series(data: Any, outcome: Any, on: Sequence[Any], *, time: str, lev
         method=next(iter(estimates.values())).method,
         cov=covariance[:k, :k],
         r2=float(1 - left @ left / (own @ own)),
-        vif=inflated,
-        condition_number=float(spread[0] / spread[-1]),
+        vif={name: 1 / max(1 - models.explained(every, name), 1e-300) for name in names},
+        condition_number=float(np.linalg.cond(scaled / np.linalg.norm(scaled, axis=0))),
         n_rows=models.n_rows,
         n_accounts=0,
         effective_accounts=math.nan,
@@ -423,25 +401,11 @@ def regress_series(data: Any, outcome: Any, on: Sequence[Any], *, time: str, lev
     )
 
 
-def correlate_series(data: Any, x: Any, y: Any, *, time: str, level: float) -> Estimate:
+def _correlate_series(data: Any, x: Any, y: Any, *, time: str, level: float) -> Estimate:
     """Correlation of what is new in two series: trend, season and two lags of both taken out of each.
 
     Student's t on Fisher's scale; the standard error is that of the mean of the influence
     ψ_t = z_x z_y − r (z_x² + z_y²)/2, by equally weighted cosines.
-
-    Parameters
-    ----------
-    data, x, y, time, level
-        As for :func:`regress_series` and :func:`erresearch.correlate`.
-
-    Returns
-    -------
-    Estimate
-
-    Raises
-    ------
-    DataError, DesignError
-        As for :func:`regress_series`.
     """
     models, names, past = _models([x, y], data, time, level)
     models.solve(names[1], [names[0], *past])  # refuses what cannot be told apart
@@ -458,14 +422,8 @@ def correlate_series(data: Any, x: Any, y: Any, *, time: str, level: float) -> E
     return found.about(FisherZ(r, se, df))
 
 
-def refuse_accounts(by: str | None, time: str | None) -> None:
-    """Refuse accounts beside a time: with accounts, whole accounts carry the inference.
-
-    Raises
-    ------
-    DesignError
-        If both are named.
-    """
+def _refuse_accounts(by: str | None, time: str | None) -> None:
+    """Refuse accounts beside a time: with accounts, whole accounts carry the inference."""
     if by is not None and time is not None:
         raise DesignError(
             "`time` is for one series",
@@ -474,22 +432,10 @@ def refuse_accounts(by: str | None, time: str | None) -> None:
         )
 
 
-def warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
+def _warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
     """Warn where rows without accounts are one series: a column of days (also as text) or of periods, one row each.
 
-    Parameters
-    ----------
-    data : object
-        Looked at where it is a frame in memory.
-    call : str
-        Name of the function that was called.
-    asked : mapping of str to str, sequence of str or expression
-        Its other arguments, to write the call that is right.
-
-    Warns
-    -----
-    ErresearchWarning
-        Naming the call.
+    Only a frame in memory is looked at. `asked` are the other arguments of the call, to write the call that is right.
     """
     indexed = bool(in_the_index(data)) and not set(data.index.names) & set(data.columns)
     frame = as_narwhals(data.reset_index() if indexed else data, pass_through=True)
