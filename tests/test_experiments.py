@@ -565,9 +565,9 @@ def test_a_plan_that_is_not_worth_it_says_so():
     enough = replace(cheap, power=(replace(cheap.power[0], at_delta=0.9),))
     assert "It finds your smallest effect of interest; one between 1 and" in enough.answer
     assert "cost=" in er.plan_experiment(weekly(), **ASKED).answer
-    assert cheap.reactions == pytest.approx(6 * weekly()["engagement"].mean())
-    assert f"of 12 weeks, about {float(f'{cheap.reactions:.2g}'):,.0f}. If posting" in str(cheap)
-    assert math.isnan(er.plan_experiment(weekly().drop(columns="engagement"), **ASKED).reactions)
+    reactions = 6 * weekly()["engagement"].mean()
+    assert f"of 12 weeks, about {float(f'{reactions:.2g}'):,.0f}. If posting" in str(cheap)
+    assert "of 12 weeks. If posting" in str(er.plan_experiment(weekly().drop(columns="engagement"), **ASKED))
     assert "your smallest effect of interest, " in cheap.answer
     assert "a week and shop" in replace(cheap, history=cheap.history * 2).answer
     assert "believable" in replace(cheap, power=(replace(cheap.power[0], detectable=math.inf),)).answer

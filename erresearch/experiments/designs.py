@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from erresearch.errors import Count, DesignError, UnknownNameError, check_name
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.experiments.history import DAYS, Series, fingerprint, fit_history
 from erresearch.results import Printed, Table, escape, plain, rounded
 from erresearch.schema.vocabulary import PERIODS
@@ -85,8 +85,7 @@ class PauseDesign:
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
         check_name("design", self.kind, DESIGNS)
-        if self.every not in ("D", "W"):
-            raise UnknownNameError.of("length of a period", self.every, ("D", "W"))
+        check_name("length of a period", self.every, ("D", "W"))
         _check_counts(self)
         if self.groups < FEWEST and self.kind == "shops":
             raise DesignError(
@@ -484,21 +483,13 @@ class PausePlan(Printed):
         return paused * self.money(self.delta)
 
     @property
-    def reactions(self) -> float:
-        """Reactions that the pauses cost, as many as such periods had; nan where they are not known."""
-        usual = [
-            math.nan if shop.engagement is None else np.nanmean(shop.engagement) for shop in self.history
-        ]
-        return float((~self.schedule.posting).sum(axis=1) @ np.array(usual))
-
-    @property
     def costs(self) -> str:
         """What the pauses cost: reactions, and revenue if posting brings the smallest effect of interest."""
         paused, of = int((~self.schedule.posting).sum()), self.schedule.posting.size
         word = f"{PERIODS[self.design.every].many}{' of all shops' if len(self.history) > 1 else ''}"
-        known = (
-            "" if math.isnan(self.reactions) else f", about {rounded(self.reactions, like=self.reactions)}"
-        )
+        usual = [math.nan if (had := shop.engagement) is None else np.nanmean(had) for shop in self.history]
+        reactions = float((~self.schedule.posting).sum(axis=1) @ np.array(usual))
+        known = "" if math.isnan(reactions) else f", about {rounded(reactions, like=reactions)}"
         return (
             f"the reactions of {paused:,} of {of:,} {word}{known}. If posting brings {100 * self.delta:.0f} % of "
             f"{self.outcome}, they also cost {self.told(self.lost)} of it"

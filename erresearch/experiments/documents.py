@@ -146,10 +146,20 @@ def write_plan(plan: PausePlan, folder: str | Path, *, inputs: Iterable[str | Pa
     """
     folder, picture = Path(folder), io.BytesIO()
     draw_plan(plan).savefig(picture, format="png", dpi=120, metadata={"Software": None})
+    step = np.timedelta64(DAYS[plan.design.every] - 1, "D")
+    schedule = [
+        (at, entity, str(date), str(date + step), DOING[bool(posts)])
+        for at, (entity, row) in enumerate(zip(plan.schedule.entities, plan.schedule.posting, strict=True), 1)
+        for date, posts in zip(plan.schedule.dates, row, strict=True)
+    ]
+    history: list[tuple[object, ...]] = []
+    for number, shop in enumerate(plan.history, start=1):
+        columns = [shop.on(shop.dates, name) for name in _HISTORY[2:]]
+        history += zip(itertools.repeat(number), map(str, shop.dates), *columns, strict=False)
     made: dict[str, str | bytes] = {
         "plan.toml": _toml(plan),
-        "schedule.csv": _schedule_csv(plan),
-        "history.csv": _history_csv(plan),
+        "schedule.csv": csv_text(_SCHEDULE, schedule),
+        "history.csv": csv_text(_HISTORY, history, digits=None),
         "schedule.ics": calendar_text(plan),
         "plan.html": page(plan, picture=picture.getvalue()),
     }
@@ -174,24 +184,6 @@ def _toml(plan: PausePlan) -> str:
         "power": [asdict(row) for row in plan.power],
     }
     return f"# A plan of pauses drawn at random. {_FIXED}\n{toml_text(told)}"
-
-
-def _schedule_csv(plan: PausePlan) -> str:
-    step = np.timedelta64(DAYS[plan.design.every] - 1, "D")
-    rows = [
-        (at + 1, entity, str(date), str(date + step), DOING[bool(posts)])
-        for at, (entity, row) in enumerate(zip(plan.schedule.entities, plan.schedule.posting, strict=True))
-        for date, posts in zip(plan.schedule.dates, row, strict=True)
-    ]
-    return csv_text(_SCHEDULE, rows)
-
-
-def _history_csv(plan: PausePlan) -> str:
-    rows: list[tuple[object, ...]] = []
-    for number, shop in enumerate(plan.history, start=1):
-        columns = [shop.on(shop.dates, name) for name in _HISTORY[2:]]
-        rows += zip(itertools.repeat(number), map(str, shop.dates), *columns, strict=False)
-    return csv_text(_HISTORY, rows, digits=None)
 
 
 def read_plan(folder: str | Path) -> PausePlan:

@@ -514,7 +514,11 @@ def registration(digest: str, wagered: str, deposited: str | None, *, expected: 
 def _cautions(plan: PausePlan, shops: Shops, joined: Shops, lost: int, periods: int) -> list[Doubt]:
     counts = {"missing": lost, "at-floor": _next_to_none(plan, joined)}
     found = [_doubt(code, count, value=count) for code, count in counts.items() if count]
-    changed, compared = _changed(plan, shops)
+    changed = compared = 0
+    for then, now in zip(plan.history, shops, strict=True):
+        moved = np.abs(now.on(then.dates, "outcome") - then.outcome)
+        compared += int(np.isfinite(moved).sum())
+        changed += int((moved > SAME * np.abs(then.outcome) + 1e-9).sum())
     if compared and changed > 0.5 * compared:
         raise DataError(
             "the history in these rows is not the one that the plan was made from",
@@ -555,15 +559,6 @@ def _next_to_none(plan: PausePlan, joined: Shops) -> int:
             fix="correct the rows; where the shop was closed, there is nothing to judge",
         )
     return low
-
-
-def _changed(plan: PausePlan, shops: Shops) -> tuple[int, int]:
-    changed = compared = 0
-    for then, now in zip(plan.history, shops, strict=True):
-        moved = np.abs(now.on(then.dates, "outcome") - then.outcome)
-        compared += int(np.isfinite(moved).sum())
-        changed += int((moved > SAME * np.abs(then.outcome) + 1e-9).sum())
-    return changed, compared
 
 
 def _missed(plan: PausePlan, joined: Shops, periods: int) -> tuple[float, int]:

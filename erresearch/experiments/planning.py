@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from erresearch.errors import Count, DesignError, UnknownNameError
+from erresearch.errors import Count, DesignError, check_name
 from erresearch.experiments.designs import (
     BELIEVABLE,
     DESIGNS,
@@ -236,8 +236,7 @@ def _planned(history: Any, asked: _Asked, *, quick: bool = False) -> PausePlan:
 def _kind(asked: _Asked, shops: Shops, reasons: list[str]) -> Kind:
     """Take the kind that was asked for; of several shops, that which finds the smaller effect in the same weeks."""
     if asked.design != "auto":
-        if asked.design not in DESIGNS:
-            raise UnknownNameError.of("design", asked.design, ("auto", *DESIGNS))
+        check_name("design", asked.design, ("auto", *DESIGNS))
         if asked.design == "shops" and asked.blocks != Blocks():
             raise DesignError(
                 "a plan by shops has no blocks, as each of those that pause stops for good",

@@ -162,17 +162,13 @@ def windowed(outcomes: Array, dates: Dates, design: PauseDesign, model: Model, *
     terms = filtered(X.T, memory).T * use[:, None]
     kept, echo = (memory[:0], memory) if design.carried else (memory, memory[:0])
     rows = np.column_stack([filtered(whole[:, 0], memory), filtered(whole[:, 1:].T, kept).T]) * use[:, None]
-    basis = _basis(terms)
-    residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
-    after = (residual[history:] / model.sigma, basis[history:], use[history:])
-    return Window(*after, kept, model.sigma, echo, 2 / math.sqrt(history))
-
-
-def _basis(terms: Array) -> Array:
     left, size, _ = np.linalg.svd(
         terms / np.maximum(np.linalg.norm(terms, axis=0), 1e-300), full_matrices=False
     )
-    return np.asarray(left[:, size > 1e-8 * size[0]])
+    basis = left[:, size > 1e-8 * size[0]]
+    residual = (rows - basis @ (basis.T @ rows)) * use[:, None]
+    after = (residual[history:] / model.sigma, basis[history:], use[history:])
+    return Window(*after, kept, model.sigma, echo, 2 / math.sqrt(history))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,9 +215,11 @@ def draw_again(
         outcome += z @ window.residual
         size += np.einsum("rt,rt->r", z, z) - np.einsum("rk,rk->r", fitted, fitted)
         felt = z[0] if really is None else _seen(window, really[None, unit])[0]
+        # what an effect that lives on adds a period later: its derivative by the first coefficient of the memory
+        echo = np.r_[0.0, _living_on(felt, window.echo)[:-1]] if len(cross) > 1 else felt
         errors = (0.0, -window.echo_error, window.echo_error)
         for at in range(len(cross)):
-            effect = felt + errors[at] * _echo(felt, window.echo)
+            effect = felt + errors[at] * echo
             cross[at] += z @ effect - fitted @ (effect @ window.basis)
     if not size[0] > TIE * max(float(size.max()), 1e-300):
         raise DesignError(
@@ -280,17 +278,6 @@ def _seen(window: Window, exposures: Array) -> Array:
     periods = len(window.keep)
     z = np.pad(z, ((0, 0), (0, max(periods - z.shape[1], 0))))[:, :periods]
     return np.asarray(filtered(z, window.memory) * window.keep / window.sigma)
-
-
-def _echo(exposure: Array, echo: Array) -> Array:
-    """What an effect that lives on adds a period later: its derivative by the first coefficient of the memory."""
-    out = np.zeros_like(exposure)
-    if len(echo):
-        held = np.zeros(len(exposure) + len(echo))
-        for t, value in enumerate(exposure):
-            held[t + len(echo)] = value + echo @ held[t : t + len(echo)][::-1]
-        out[1:] = held[len(echo) : -1]
-    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -502,18 +489,21 @@ def _by_formula(design: PauseDesign, units: int, effects: Array, root: Array) ->
 
 def _built_up(design: PauseDesign, noises: tuple[Model, ...], exposures: Array) -> Array:
     """Where a shop stops for good, what is lost builds up, and no faster than the outcome forgets anything else."""
-    from scipy.linalg import solve_triangular, toeplitz
-
     if design.kind == "time":
         return exposures
-    built, periods = np.empty_like(exposures), exposures.shape[-1]
-    for unit, noise in enumerate(noises):
-        weights = np.r_[1, -noise.memory, np.zeros(periods)][:periods]
-        autoregression = toeplitz(weights, np.zeros(periods))
-        lost = (1 - noise.memory.sum()) * exposures[:, unit].reshape(-1, periods).T
-        solved = solve_triangular(autoregression, lost, lower=True)
-        built[:, unit] = solved.T.reshape(exposures[:, unit].shape)
-    return built
+    lost = [(1 - noise.memory.sum()) * exposures[:, unit] for unit, noise in enumerate(noises)]
+    built = [_living_on(each, noise.memory) for each, noise in zip(lost, noises, strict=True)]
+    return np.stack(built, axis=1)
+
+
+def _living_on(values: Array, memory: Array) -> Array:
+    """What goes on along the last axis by an autoregression."""
+    from scipy.linalg import solve_triangular, toeplitz
+
+    periods = values.shape[-1]
+    autoregression = toeplitz(np.r_[1.0, -memory, np.zeros(periods)][:periods], np.zeros(periods))
+    found = solve_triangular(autoregression, values.reshape(-1, periods).T, lower=True)
+    return np.asarray(found.T.reshape(values.shape))
 
 
 def _power(design: PauseDesign, units: int, effects: Array, found: Array, placebos: int) -> Power:
