@@ -11,7 +11,7 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -265,6 +265,34 @@ def said_by(error: BaseException) -> str:
     ('No such file or directory', 'OverflowError')
     """
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+@contextmanager
+def raise_as(
+    kind: type[ErresearchError],
+    wrong: str,
+    *,
+    of: type[BaseException] | tuple[type[BaseException], ...] = OSError,
+    got: Callable[[BaseException], str] = said_by,
+    allowed: str = "",
+    fix: str = "",
+) -> Iterator[None]:
+    """Turn what the system, or a library, raises in the block into an error of this package; its own pass.
+
+    Examples
+    --------
+    >>> with raise_as(EngineError, "could not read 'x'", fix="check the path"):
+    ...     open("/no such folder/x")
+    Traceback (most recent call last):
+        ...
+    erresearch.errors.EngineError: could not read 'x': No such file or directory. Check the path.
+    """
+    try:
+        yield
+    except of as error:
+        if isinstance(error, ErresearchError):
+            raise
+        raise kind(wrong, got=got(error), allowed=allowed, fix=fix) from error
 
 
 def is_number(value: object, low: float, high: float) -> bool:

@@ -39,6 +39,7 @@ def messages(tree: ast.AST):
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in {
             *KINDS,
             "warn",
+            "raise_as",
         }:
             told = [*node.args, *(each.value for each in node.keywords if each.arg != "code")]
             yield node.lineno, sum(own_words(part) for part in told)

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from erresearch.audits.rate_tables import own_posts
-from erresearch.errors import Count, DataError, DesignError, EngineError, ErresearchError, mapping_in, said_by
+from erresearch.errors import (
+    Count,
+    DataError,
+    DesignError,
+    EngineError,
+    ErresearchError,
+    mapping_in,
+    raise_as,
+)
 from erresearch.exports.combine import combine_exports, plain_name, settle_owners
 from erresearch.exports.layouts import platforms
 from erresearch.exports.lazy_tables import Lake, called_simulated, is_lake, open_lake
@@ -483,12 +491,8 @@ def _exports_in(path: Path) -> list[Path]:
     """Files of a folder that may be exports; none where it is no folder."""
     if not path.is_dir():
         return []
-    try:
+    with raise_as(EngineError, f"could not read the folder {str(path)!r}", fix="check its rights"):
         inside = sorted(path.iterdir())
-    except OSError as error:
-        raise EngineError(
-            f"could not read the folder {str(path)!r}", got=said_by(error), fix="check its rights"
-        ) from error
     return [one for one in inside if one.suffix.lower() in _SUFFIXES and not one.name.startswith((".", "~$"))]
 
 

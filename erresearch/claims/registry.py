@@ -17,11 +17,10 @@ from erresearch.datasets.entries import dataset_card
 from erresearch.errors import (
     DataError,
     EngineError,
-    ErresearchError,
     UnknownNameError,
     check_name,
     is_number,
-    said_by,
+    raise_as,
 )
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
@@ -268,20 +267,11 @@ def read_claims(
     ['C01', 'C01b']
     """
     where = Path(path) if path is not None else claims_path()
-    try:
-        return _claims(where.read_text(encoding="utf-8"), str(where), freq, alone)
-    except OSError as error:
-        raise EngineError(
-            f"cannot read the claims in {str(where)!r}",
-            got=said_by(error),
-            fix="name a file such as claims.toml",
-        ) from error
-    except ErresearchError:
-        raise
-    except ValueError as error:
-        raise EngineError(
-            f"{str(where)!r} is not a TOML file", got=str(error), fix="mend that line"
-        ) from error
+    unread = f"cannot read the claims in {str(where)!r}"
+    with raise_as(EngineError, f"{str(where)!r} is not a TOML file", of=ValueError, fix="mend that line"):
+        with raise_as(EngineError, unread, fix="name a file such as claims.toml"):
+            text = where.read_text(encoding="utf-8")
+        return _claims(text, str(where), freq, alone)
 
 
 @functools.lru_cache(maxsize=16)

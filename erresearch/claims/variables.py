@@ -15,8 +15,9 @@ from erresearch.claims.registry import Claim, Direction
 from erresearch.datasets.entries import registered
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, in_the_index, says_simulated
+from erresearch.engine.sources import as_narwhals, column_names, in_the_index, open_rows, says_simulated
 from erresearch.errors import ColumnError, DesignError, missing_columns, side_by_side
+from erresearch.io import pl
 from erresearch.panel.events import event_columns
 from erresearch.schema.vocabulary import REACTIONS, SHOP_NAMES, TIME_NAMES
 
@@ -128,6 +129,11 @@ class Variables(Generic[Arguments_co]):
             logged = nw.when(value > 0).then(value).log()
             return ((logged - logged.mean()) / logged.std()).alias(self.name(role))
         return column
+
+    def rows(self, numbers: Sequence[str], names: Sequence[str] = ()) -> pl.DataFrame:
+        """Some columns in memory: numbers as floats, and what names a row as it is."""
+        opened = open_rows(self.data, numbers, names, None)
+        return opened.collect(*(nw.col(n).cast(nw.Float64()) for n in numbers), *names)
 
     def terms(self, roles: Iterable[str]) -> list[Any]:
         """Columns or expressions that play several roles, of those that the table has."""

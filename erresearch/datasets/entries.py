@@ -15,8 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from erresearch.errors import Count, EngineError, check_name, said_by
+from erresearch.errors import Count, EngineError, check_name, raise_as
 from erresearch.io.files import frozen, registry, resource
+from erresearch.results.rounding import Lined, Printed
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
 Kind = Literal["integer", "number", "text", "flag", "date"]
@@ -99,8 +100,8 @@ class Part:
     sums: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Dataset(Printed, Lined):
     """A registered data set: the card that comes with its rows.
 
     Attributes
@@ -159,31 +160,6 @@ class Dataset:
         return "\n".join(
             [*lines, f"Distance to purchase: {self.distance}.", *(f"- {q}" for q in self.quirks)]
         )
-
-    def _repr_markdown_(self) -> str:
-        """The card with its columns, for notebooks."""
-        rows = [
-            f"| `{column.name}` | {column.unit or '–'} | {column.meaning}{' (**leaks**)' if column.leaks else ''} |"
-            for column in self.columns
-        ]
-        facts = [
-            f"**{self.title}** (`{self.name}`)",
-            "",
-            f"{Count(self.n):row}, one per {self.unit} · licence: {self.licence} · "
-            + ("a treatment was randomised" if self.randomised else "nothing was randomised"),
-            "",
-            *([f"**Not yet run:** {self.pending}.", ""] if self.pending else []),
-            f"Distance to purchase: {self.distance}.",
-            "",
-            *(f"- {quirk}" for quirk in self.quirks),
-            "",
-            "| column | unit | meaning |",
-            "|---|---|---|",
-            *rows,
-            "",
-            f"{self.citation}. {self.url}".rstrip(),
-        ]
-        return "\n".join(facts)
 
 
 @cache
@@ -412,7 +388,9 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
     if source is None:
         return _hashed(dataset, _packaged(dataset), dataset.sources[0], "installed")
     cache = cache_folder()
-    try:
+    unwritten = f"the cache for downloaded data cannot be written: {str(cache)!r}"
+    folders = "name another folder in ERRESEARCH_CACHE_DIR, or put the file into a folder named in ERRESEARCH_DATA_DIR"
+    with raise_as(EngineError, unwritten, fix=folders):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".fetch-") as folder:
             fetched = Path(folder) / source.file
@@ -430,13 +408,6 @@ def find(dataset: Dataset, *, check: Callable[[Found], object]) -> Found:
                 # no folder with files is replaced: another run was faster, and has checked its copy as well
                 if not (source.parts and kept.is_dir()):
                     raise
-    except OSError as error:
-        raise EngineError(
-            f"the cache for downloaded data cannot be written: {str(cache)!r}",
-            got=said_by(error),
-            fix="name another folder in ERRESEARCH_CACHE_DIR, or put the file into a folder named in "
-            "ERRESEARCH_DATA_DIR",
-        ) from error
     return _hashed(dataset, kept, source, "downloaded")
 
 
@@ -493,15 +464,9 @@ def _packaged(dataset: Dataset) -> Path:
     source = dataset.sources[0]
     if not source.package:
         return resource("data") / source.file
-    try:
-        path = Path(str(importlib.resources.files(source.package).joinpath(source.path)))
-    except ModuleNotFoundError as error:
-        raise EngineError(
-            f"data set {dataset.name!r} comes with the package {source.package}, which is not installed",
-            got=str(error),
-            fix=f"install {source.package}",
-        ) from error
-    return path
+    wrong = f"data set {dataset.name!r} comes with the package {source.package}, which is not installed"
+    with raise_as(EngineError, wrong, of=ModuleNotFoundError, fix=f"install {source.package}"):
+        return Path(str(importlib.resources.files(source.package).joinpath(source.path)))
 
 
 def _hashed_parts(dataset: Dataset, path: Path, source: Source, where: Where) -> Found:
@@ -525,14 +490,9 @@ def _hashed_parts(dataset: Dataset, path: Path, source: Source, where: Where) ->
 def _hashed(dataset: Dataset, path: Path, source: Source, where: Where) -> Found:
     if source.parts:
         return _hashed_parts(dataset, path, source, where)
-    try:
+    unread = f"the file of data set {dataset.name!r} cannot be read"
+    with raise_as(EngineError, unread, fix="check that it is there and may be read"):
         content = path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"the file of data set {dataset.name!r} cannot be read",
-            got=said_by(error),
-            fix="check that it is there and may be read",
-        ) from error
     if where == "embedded" and source.format == "csv" and not source.package:
         # a checkout on Windows may have changed the line ends of our own tables
         content = content.replace(b"\r\n", b"\n")

@@ -29,7 +29,7 @@ from erresearch.datasets.entries import (
     place_of,
     registered,
 )
-from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns, raise_as
 from erresearch.io import pd
 
 
@@ -46,16 +46,14 @@ def read(dataset: Dataset, found: Found) -> tuple[pd.DataFrame, dict[str, Any]]:
     >>> account["rows_in_file"], account["rows"], account["missing"]["er_percent"]
     (114, 114, 6)
     """
-    try:
+    with raise_as(
+        EngineError,
+        f"{found.path.name!r} cannot be read as data set {dataset.name!r}",
+        of=(OSError, ValueError, KeyError, zipfile.BadZipFile, sqlite3.Error),
+        got=lambda error: f"{type(error).__name__}: {error}",
+        fix="get the file again: it may be cut short",
+    ):
         raw = _raw(dataset, found)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, sqlite3.Error) as error:
-        if isinstance(error, EngineError):
-            raise
-        raise EngineError(
-            f"{found.path.name!r} cannot be read as data set {dataset.name!r}",
-            got=f"{type(error).__name__}: {error}",
-            fix="get the file again: it may be cut short",
-        ) from error
     if not found.pinned:  # a copy saved anew may write its headers in other letters
         known = {name.casefold(): name for name in (*(c.source for c in dataset.columns), *dataset.unused)}
         raw = raw.rename(columns=lambda name: known.get(str(name).casefold(), name))

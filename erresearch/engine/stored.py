@@ -12,13 +12,14 @@ import json
 import math
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from erresearch.errors import Count, EngineError
-from erresearch.io.files import atomic_write, refuse_endless
+from erresearch.io.files import atomic_write, read_fields, refuse_endless
 
 if TYPE_CHECKING:
     from erresearch.engine.aggregation import Cells
@@ -31,19 +32,28 @@ Made = TypeVar("Made")
 _UNPACKED, _MEMBERS = 1 << 30, 10_000
 _SAID: Final = 200  # characters of what a library said about a foreign file
 _NUMBERS: Final = ("origin", "count", "weight", "sums", "cross")
-_NAMES: Final = ("by", "period", "weights")
 _CELLS: Final = ("account", "period", "weight", "sums")
 #: How far below 0 rounding may take an eigenvalue, and how far apart it may take sums that are the same.
 _ROUNDING: Final = 1e-7
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Words:
+    """What a file of moments says in words, by the types of the moments' own fields."""
+
+    columns: tuple[str, ...]
+    dropped: Mapping[str, int]
+    by: str | None
+    period: str | None
+    weights: str | None
+    merged: int = 0
+    simulated: bool = False
+
+
 def parts_of(moments: Moments) -> tuple[dict[str, Any], dict[str, Array]]:
     """Words (for JSON) and arrays (numbers and packed text) that hold moments, without their source."""
-    words = {
-        "columns": list(moments.columns),
-        "dropped": dict(moments.dropped),
-        **{name: getattr(moments, name) for name in (*_NAMES, "merged", "simulated")},
-    }
+    words = {each.name: getattr(moments, each.name) for each in fields(_Words)}
+    words["dropped"] = dict(moments.dropped)
     text, offsets = pack_text(moments.keys)
     arrays = {name: getattr(moments, name) for name in _NUMBERS} | {"keys": text, "key_offsets": offsets}
     if moments.cells is not None:
@@ -61,12 +71,19 @@ def fields_of(
     Where a part is missing or is no such thing the error names it; :func:`check_moments` looks whether they hold
     together.
     """
-    fields = _words(words) | {name: arrays[name] for name in _NUMBERS}
-    fields["keys"] = unpack_text(arrays["keys"], arrays["key_offsets"])
+    json.dumps(words, ensure_ascii=False).encode()  # refuses half a character, which nothing could print
+    said = read_fields(_Words, {each.name: words[each.name] for each in fields(_Words) if each.name in words})
+    _need(0 < len(set(said["columns"])) == len(said["columns"]), "columns are no different names")
+    _need(
+        min(0, said.get("merged", 0), *said["dropped"].values()) == 0,
+        "a count of rows or accounts is negative",
+    )
+    parts = said | {name: arrays[name] for name in _NUMBERS}
+    parts["keys"] = unpack_text(arrays["keys"], arrays["key_offsets"])
     if "periods" not in arrays:
-        return fields, None
+        return parts, None
     cells = {name: arrays[f"cell_{name}"] for name in _CELLS}
-    return fields, cells | {"periods": unpack_text(arrays["periods"], arrays["period_offsets"])}
+    return parts, cells | {"periods": unpack_text(arrays["periods"], arrays["period_offsets"])}
 
 
 _LARGEST: Final = 1e150
@@ -87,28 +104,6 @@ def _need(holds: object, wrong: str) -> None:
 def is_count(value: object) -> bool:
     """Whether a value out of a file is a whole number of 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _words(words: Mapping[str, Any]) -> dict[str, Any]:
-    columns, dropped = words["columns"], words["dropped"]
-    json.dumps(words, ensure_ascii=False).encode()  # refuses half a character, which nothing could print
-    named = isinstance(columns, list) and columns and all(isinstance(name, str) for name in columns)
-    _need(named and len(set(columns)) == len(columns), "columns are no different names")
-    _need(
-        isinstance(dropped, dict) and all(map(is_count, dropped.values())),
-        "rows left out are no whole counts by reason",
-    )
-    for name in _NAMES:
-        _need(isinstance(words[name], (str, type(None))), f"{name} is no name")
-    merged, simulated = words.get("merged", 0), words.get("simulated", False)
-    _need(is_count(merged) and isinstance(simulated, bool), "merged or simulated are of another type")
-    return {
-        "columns": tuple(columns),
-        "dropped": dropped,
-        "merged": merged,
-        "simulated": simulated,
-        **{name: words[name] for name in _NAMES},
-    }
 
 
 def _check_groups(moments: Moments) -> None:

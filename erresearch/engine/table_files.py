@@ -20,6 +20,7 @@ from erresearch.errors import (
     Count,
     EngineError,
     missing_columns,
+    raise_as,
     warn,
     without_cells,
 )
@@ -254,7 +255,8 @@ def _common_type(
         return pl.Float64
     if len(types) > 1:
         # a part without rows, or without a value in this column, does not know its type
-        files = [file for file in files if _says_something(file, name)] or files
+        values = [file.rows.select(_exact([name]).count()).collect(engine="streaming") for file in files]
+        files = [file for file, count in zip(files, values, strict=True) if count.item()] or files
     found = [file.schema[name] for file in files]
     if all(dtype.is_numeric() or dtype in (pl.Boolean, pl.Null) for dtype in found):
         return pl.Float64
@@ -268,10 +270,6 @@ def _common_type(
         got=f"{found[0]} in {files[0].path!r} and {found[odd]} in {files[odd].path!r}",
         fix="write the files again with one type",
     )
-
-
-def _says_something(file: TableFile, name: str) -> bool:
-    return bool(file.rows.select(_exact([name]).count()).collect(engine="streaming").item())
 
 
 def _check_ids(file: TableFile, name: str) -> None:
@@ -312,7 +310,7 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
             got="no file named" if not path else "no file there" if table else "no table named",
             allowed="duckdb:file.db?table=posts",
         )
-    try:
+    with raise_as(EngineError, f"cannot open {address!r}", of=Exception, got=without_cells):
         import duckdb
 
         # a database from elsewhere may hold views that read other files, over the network too
@@ -324,8 +322,6 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
             connection.execute("SET lock_configuration = true")
         found = _own_table(connection, table)
         relation: Any = None if found is None else connection.sql(f"FROM {found}")
-    except Exception as error:
-        raise EngineError(f"cannot open {address!r}", got=without_cells(error)) from error
     if relation is None:
         raise EngineError(
             f"no table {table!r} in {path!r}",

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from erresearch.errors import DataError, EngineError, said_by
+from erresearch.errors import DataError, EngineError, raise_as
 
 #: The file that says what is in a folder of results.
 MARKER: Final = ".erresearch.json"
@@ -76,12 +76,11 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     """
     place = _place(out)
     loop = place.is_symlink()
-    try:
-        mode = 0 if loop else place.stat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _unwritten(out, error) from error
+    with _writing(out):
+        try:
+            mode = 0 if loop else place.stat().st_mode
+        except FileNotFoundError:
+            return
     if not stat.S_ISDIR(mode):
         what = "a link that leads back to itself" if loop else "a file"
         raise DataError(
@@ -95,10 +94,8 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
                 got=_shown(path.name),
                 fix="name another folder with --out",
             )
-    try:
+    with _writing(out):
         _refuse_foreign(place, str(out))
-    except OSError as error:
-        raise _unwritten(out, error) from error
     here = Path.cwd()
     if any(_same_place(one, place) for one in (here, *here.parents)):
         raise DataError(
@@ -155,7 +152,7 @@ def output_folder(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> Iter
     """
     place, given = _place(out), list(inputs)
     with contextlib.ExitStack() as stack:
-        try:
+        with _writing(out):
             place.parent.mkdir(parents=True, exist_ok=True)
             _recover(place)
             check_output(out, inputs=given)
@@ -168,15 +165,11 @@ def output_folder(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> Iter
             (beside / "begun").touch()
             new.mkdir()
             usual = stat.S_IMODE(new.stat().st_mode)
-        except OSError as error:
-            raise _unwritten(out, error) from error
         yield new
-        try:
+        with _writing(out):
             _write_marker(new)
             new.chmod(usual)
             _put(new, place, beside / "old", str(out))
-        except OSError as error:
-            raise _unwritten(out, error) from error
 
 
 def abandon_outputs() -> None:
@@ -246,12 +239,9 @@ def _shown(name: str) -> str:
     return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
-def _unwritten(out: str | Path, error: OSError) -> EngineError:
-    return EngineError(
-        f"could not write the folder {str(out)!r}",
-        got=said_by(error),
-        fix="choose a folder that can be written or free some space",
-    )
+def _writing(out: str | Path) -> contextlib.AbstractContextManager[None]:
+    fix = "choose a folder that can be written or free some space"
+    return raise_as(EngineError, f"could not write the folder {str(out)!r}", fix=fix)
 
 
 def _digest(path: Path) -> str:

@@ -23,7 +23,17 @@ from erresearch.errors import DataError, warn
 from erresearch.io.files import atomic_write, resource
 from erresearch.report import sentences
 from erresearch.report.figures.challenges import CalibrationCell
-from erresearch.report.figures.style import INK, MUTED, RULE, SYMBOLS, WORD_COLOURS, amount, drawn_with, span
+from erresearch.report.figures.style import (
+    INK,
+    MUTED,
+    RULE,
+    SYMBOLS,
+    WORD_COLOURS,
+    amount,
+    drawn_with,
+    scale_of,
+    span,
+)
 from erresearch.report.sentences import readable, sentence
 from erresearch.results import Decay, Fit, Precedence, Verdict, plain, rounded
 
@@ -506,7 +516,6 @@ class Picture:
 #: Half the width of the one scale: effects beyond five times δ are arrows.
 _REACH: Final = 5.5
 _TICKS = 4
-_MARGIN = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,16 +564,10 @@ def axis_of(verdicts: Iterable[Verdict]) -> Axis | None:
     """Scale that holds 0, ±δ and every bounded interval of one claim; None where no verdict has an estimate."""
     verdicts = list(verdicts)
     known = [one for v in verdicts for one in (v.estimate, v.judged) if one is not None]
-    ends = [end for one in known for end in (one.value, one.interval.low, one.interval.high)]
-    ends = list(filter(math.isfinite, ends))
-    if not ends:
+    if not any(math.isfinite(end) for e in known for end in (e.value, e.interval.low, e.interval.high)):
         return None
-    deltas = [verdict.sesoi for verdict in verdicts if math.isfinite(verdict.sesoi) and verdict.sesoi > 0]
-    delta = max(deltas, default=math.nan)
-    ends += [0.0, *([-delta, delta] if deltas else [])]
-    low, high = min(ends), max(ends)
-    pad = _MARGIN * (high - low) if high > low else 1.0
-    low, high = low - pad, high + pad
+    delta = max((v.sesoi for v in verdicts if 0 < v.sesoi < math.inf), default=math.nan)
+    low, high = scale_of(known, beside=[0.0, -delta, delta])
     return _axis(low, high, {tick: plain(tick, "g") for tick in _ticks(low, high)}, delta)
 
 

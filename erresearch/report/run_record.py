@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from erresearch.errors import DataError, said_by
+from erresearch.errors import DataError, raise_as
 from erresearch.io import pd
 from erresearch.io.files import atomic_write, resource
 
@@ -88,11 +88,9 @@ def _held(value: object, place: str) -> object:
 
 
 def _read(path: Path) -> tuple[list[str], dict[tuple[str, str], dict[str, str]]]:
-    try:
+    wrong, fix = f"the table of verdicts {str(path)!r} cannot be read", "name a verdicts.csv"
+    with raise_as(DataError, wrong, of=(OSError, UnicodeDecodeError), fix=fix):
         lines = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except (OSError, UnicodeDecodeError) as error:
-        wrong = f"the table of verdicts {str(path)!r} cannot be read"
-        raise DataError(wrong, got=said_by(error), fix="name a verdicts.csv") from error
     columns = list(lines[0]) if lines else []
     if not {"claim", "dataset"} <= set(columns):
         raise DataError(

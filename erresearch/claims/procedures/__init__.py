@@ -33,7 +33,6 @@ from erresearch.claims.procedures.people import (
     threshold_moments,
 )
 from erresearch.claims.variables import Variables
-from erresearch.engine.sources import open_rows
 from erresearch.errors import Count, DesignError, ErresearchError, own_warnings
 from erresearch.io import pd, pl
 from erresearch.relate.association import correlate, regress
@@ -129,8 +128,7 @@ def judge_distance(cast: Variables[DistanceOptions]) -> Evidence:
     """
     steps = cast.options.steps
     names = [cast.column("y"), *(cast.column(role) for role in steps)]
-    wanted = (nw.col(name).cast(nw.Float64()) for name in names)
-    table = open_rows(cast.data, names, [], None).collect(*wanted).to_numpy()
+    table = cast.rows(names).to_numpy()
     table = table[np.isfinite(table).all(axis=1)]
     logs = np.log(table[(table > 0).all(axis=1)])
     n = len(logs)
@@ -177,10 +175,8 @@ def published_tiers(cast: Variables[TierOptions]) -> pd.DataFrame:
     """
     columns = [cast.column(role) for role in ("low", "high", "rate")]
     names = [cast.column(role) for role in ("by", "series", "platform")]
-    opened = open_rows(cast.data, columns, names, None)
-    numbers = [nw.col(column).cast(nw.Float64()) for column in columns]
-    table = opened.collect(*numbers, *names)
-    low, high, rate = (table[column].to_numpy().astype(float) for column in columns)
+    table = cast.rows(columns, names)
+    low, high, rate = (table[column].to_numpy() for column in columns)
     middle = np.where(np.isnan(high), _OPEN_TOP * low, np.where(low > 0, np.sqrt(low * high), high / 2))
     used = np.isfinite(low) & (middle > 0) & (rate > 0)
     told = {part: table[name].to_list() for part, name in zip(_TIER, names, strict=True)}

@@ -466,11 +466,11 @@ def _modelled(
     if isinstance(models, EntityModels):
         return partial(models.combinations, rows.names[1], on), models.dropped, None
     fit = regress(models.moments, rows.label(1, 0), on=on, effects=_EFFECTS, level=cast.level)
-    return partial(_contrasts, fit, cast.level), fit.dropped, fit
 
+    def contrasts(weights: Mapping[str, Mapping[str, float]]) -> dict[str, Estimate]:
+        return {n: contrast(fit, dict(one), name=n, level=cast.level) for n, one in weights.items()}
 
-def _contrasts(fit: Fit, level: float, weights: Mapping[str, Mapping[str, float]]) -> dict[str, Estimate]:
-    return {name: contrast(fit, dict(one), name=name, level=level) for name, one in weights.items()}
+    return contrasts, fit.dropped, fit
 
 
 def panel_scores(cast: Variables[LongRunOptions], *, salt: str) -> Scores | None:

@@ -246,10 +246,8 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     if isinstance(cast.data, Moments):
         return cast.data
     x, y, by = cast.column("x"), cast.column("y"), cast.roles.get("by")
-    opened = open_rows(cast.data, [x, y], [by] if by is not None else [], None)
-    wanted = [nw.col(name).cast(nw.Float64()).alias(name) for name in (x, y)]
-    table = opened.collect(*wanted, *([nw.col(by)] if by is not None else []))
-    count = table[x].to_numpy().astype(float)
+    table = cast.rows([x, y], [] if by is None else [by])
+    count = table[x].to_numpy()
     known = np.isfinite(count)
     if below := int((count[known] < 0).sum()):
         raise DataError(
@@ -273,7 +271,7 @@ def threshold_moments(cast: Variables[ThresholdOptions]) -> Moments:
     log = np.log1p(count)
     curve = (log - log[known].mean()) / log[known].std()
     columns = {f"curve of {x}, power {power}": curve**power for power in POWERS} | flags
-    columns[y] = table[y].to_numpy().astype(float)
+    columns[y] = table[y].to_numpy()
     least = max(_LEAST, len(count) // _STRATA)
     groups = table[by].to_list() if by is not None else strata(len(count), salt=x, least=least)
     frame = pl.DataFrame({**columns, _GROUP: groups}, strict=False)

@@ -7,6 +7,7 @@ import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,43 +62,17 @@ def theme() -> Iterator[None]:
     >>> matplotlib.rcParams["axes.spines.top"]
     True
     """
+    import matplotlib as mpl
     from cycler import cycler
 
-    settings: dict[str, Any] = {
-        "figure.facecolor": "none",
-        "savefig.facecolor": "none",
-        "axes.facecolor": "none",
-        "figure.figsize": (6.8, 4.0),
-        "figure.dpi": 110,
-        "figure.constrained_layout.use": True,
-        "font.size": 10,
-        "text.color": INK,
-        "axes.labelcolor": MUTED,
-        "axes.labelsize": 9.5,
-        "axes.titlesize": 11.5,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.titlecolor": INK,
-        "axes.titlepad": 12,
-        "axes.edgecolor": RULE,
-        "axes.linewidth": 0.9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.grid": False,
-        "grid.color": RULE,
-        "grid.linewidth": 0.7,
-        **{f"{axis}tick.{size}.size": 0 for axis in "xy" for size in ("major", "minor")},
-        **{f"{axis}tick.color": MUTED for axis in "xy"},
-        **{f"{axis}tick.labelsize": 9 for axis in "xy"},
-        "legend.frameon": False,
-        "legend.fontsize": 9,
-        "lines.linewidth": 1.6,
-        "hatch.linewidth": 0.6,
-        "hatch.color": HATCH,
-        "axes.prop_cycle": cycler(color=list(WORD_COLOURS.values())),
-    }
-    with drawn_with(settings):
+    style = Path(__file__).with_name("quiet.mplstyle")
+    quiet: dict[str, Any] = mpl.rc_params_from_file(style, use_default_template=False)
+    inked = dict.fromkeys(("text.color", "axes.titlecolor"), INK)
+    muted = dict.fromkeys(("axes.labelcolor", "xtick.color", "ytick.color"), MUTED)
+    ruled = dict.fromkeys(("axes.edgecolor", "grid.color"), RULE)
+    words = cycler(color=list(WORD_COLOURS.values()))
+    colours = {**inked, **muted, **ruled, "hatch.color": HATCH, "axes.prop_cycle": words}
+    with drawn_with({**quiet, **colours}):
         yield
 
 
