@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from erresearch.claims import claim_named, evidence_for, examine
-from erresearch.claims.variables import is_simulated
 from erresearch.engine.moments import Moments
+from erresearch.engine.sources import says_simulated
 from erresearch.errors import GuardError
 from erresearch.robustness.guards import boosts_in
 from erresearch.worlds import simulate_panel, simulate_shop
@@ -103,9 +103,9 @@ def test_sums_of_simulated_rows_still_say_so(tmp_path):
     table.attrs["simulated"] = True
     made = Moments.from_frame(table, ["bought", "commenter"])
     kept = Moments.load(made.save(tmp_path / "sums.npz"))
-    assert is_simulated(kept + kept)
-    assert is_simulated(made["bought"])
-    assert not is_simulated(Moments.from_frame(pd.DataFrame(dict(table)), ["bought"]))
+    assert says_simulated(kept + kept)
+    assert says_simulated(made["bought"])
+    assert not says_simulated(Moments.from_frame(pd.DataFrame(dict(table)), ["bought"]))
 
 
 def test_a_column_called_attrs_is_only_a_column():

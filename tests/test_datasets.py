@@ -147,12 +147,13 @@ def test_unknown_name_suggests_the_nearest(ask):
         ask("movie")
 
 
-def test_card_prints_terms():
+def test_card_prints_terms_and_shows_its_columns():
     card = datasets.dataset_card("online-shoppers")
     assert "12,330 rows, one per web session" in str(card)
     assert "Nothing was randomised" in str(card)
-    assert repr(card) == str(card)
-    assert card._repr_markdown_().startswith("online-shoppers: ")
+    shown = card._repr_markdown_()
+    assert "`page_values`" in shown
+    assert "(**leaks**)" in shown
     assert "A treatment was randomised" in str(datasets.dataset_card("hillstrom"))
 
 

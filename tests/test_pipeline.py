@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from erresearch import claims, cli
-from erresearch.claims import board, packing
 from erresearch.cli import commands
 from erresearch.errors import EngineError, ErresearchWarning
 from erresearch.io import files
@@ -104,9 +103,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
     # somebody may commit between two runs
     monkeypatch.setattr(ledger, "_git", lambda: None)
-    monkeypatch.setattr(board, "examine", examine)
-    monkeypatch.setattr(board, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
-    monkeypatch.setattr(packing, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
+    monkeypatch.setattr(pipeline, "examine", examine)
+    monkeypatch.setattr(pipeline, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
+    monkeypatch.setattr(pipeline, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
     monkeypatch.setattr(
         pipeline, "resource", lambda kind: folder if kind == "notebooks" else files.resource(kind)
     )
@@ -145,7 +144,7 @@ def test_pictures_show_real_data_first_and_name_simulated_ones(small, monkeypatc
         asked.append((claim.id, dataset))
         return claims.Evidence(ESTIMATE, result=TALK)
 
-    monkeypatch.setattr(board, "evidence_for", evidence_for)
+    monkeypatch.setattr(pipeline, "evidence_for", evidence_for)
     data = {"films": films(), ODD: films(), "effect": simulated()}
     real = replace(VERDICTS[1], claim="C05a", dataset="films")
     drawn = pipeline._pictures(
@@ -173,7 +172,7 @@ def test_a_crash_leaves_the_old_results_whole(small: Path, monkeypatch: pytest.M
     def crash(*_: object, **__: object) -> None:
         raise EngineError("the engine broke")
 
-    monkeypatch.setattr(board, "examine", crash)
+    monkeypatch.setattr(pipeline, "examine", crash)
     with pytest.raises(EngineError, match="the engine broke"):
         pipeline.reproduce(small, notebooks=False, progress=False)
     assert {path: path.read_bytes() for path in small.iterdir()} == before
@@ -184,7 +183,7 @@ def test_warnings_of_others_are_given_on(small: Path, monkeypatch: pytest.Monkey
         warnings.warn("of another package", UserWarning, stacklevel=1)
         return VERDICTS
 
-    monkeypatch.setattr(board, "examine", examine)
+    monkeypatch.setattr(pipeline, "examine", examine)
     with pytest.warns(UserWarning, match="of another package"):
         pipeline.reproduce(small, notebooks=False, progress=False)
 

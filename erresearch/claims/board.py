@@ -15,10 +15,10 @@ from erresearch.claims.decision_rule import Evidence, judge, not_judged
 from erresearch.claims.options import CHOICES
 from erresearch.claims.procedures import LEAD, NAIVE, PROCEDURES, REVERSE, SAME, UNSEEN, look_beside
 from erresearch.claims.registry import LARGEST_FAMILY, Claim, claim_named, grade, read_claims
-from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles, is_simulated
+from erresearch.claims.variables import Declared, Rowless, Variables, cast_roles
 from erresearch.datasets.entries import registered
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, open_rows
+from erresearch.engine.sources import as_narwhals, column_names, open_rows, says_simulated
 from erresearch.errors import DataError, ErresearchError, UnknownNameError
 from erresearch.io.resources import waiting
 from erresearch.panel.events import read_events
@@ -303,7 +303,7 @@ def evidence_for(
         odd = Doubt("declared events", "; ".join(cast.cautions), raised=True)
         found = replace(found, doubts=(*found.doubts, odd))
     in_memory = isinstance(as_narwhals(cast.data, pass_through=True), nw.DataFrame)
-    if dataset not in registered() or is_simulated(cast.data) or not in_memory:
+    if dataset not in registered() or says_simulated(cast.data) or not in_memory:
         return found
     return replace(found, beside=look_beside(claim.procedure, cast))
 
@@ -340,7 +340,7 @@ def _guard(claim: Claim, cast: Variables[Any]) -> None:
 def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: Declared) -> list[Verdict]:
     found: dict[str, Evidence] = {}
     reasons: dict[str, tuple[str, str]] = {}
-    simulated = {name: is_simulated(table) for name, table in data.items()}
+    simulated = {name: says_simulated(table) for name, table in data.items()}
     for name, table in data.items():
         if simulated[name] and (name in WORLDS or name in CASES) and name not in claim.worlds:
             reasons[name] = "this simulated world has no known answer to the claim", ""

@@ -15,7 +15,7 @@ from erresearch.claims.registry import Claim, Direction
 from erresearch.datasets.entries import registered
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
-from erresearch.engine.sources import as_narwhals, column_names, in_the_index, open_rows, says_simulated
+from erresearch.engine.sources import as_narwhals, column_names, in_the_index, open_rows
 from erresearch.errors import ColumnError, DesignError, missing_columns, side_by_side
 from erresearch.io import pl
 from erresearch.panel.events import event_columns
@@ -292,10 +292,3 @@ def _with_events(cast: Variables[Any]) -> Variables[Any]:
     laid = event_columns(frame.to_pandas(), events, by=cast.column("by"), time=cast.column("time"))
     laid.rows.attrs.update(getattr(cast.data, "attrs", {}))
     return replace(cast, data=laid.rows, events=laid.kinds, cautions=laid.cautions)
-
-
-def is_simulated(data: Any) -> bool:
-    """Whether a table says of itself that it was simulated."""
-    if isinstance(data, Moments):
-        return data.simulated
-    return says_simulated(data)

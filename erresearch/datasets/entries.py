@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 from erresearch.errors import Count, EngineError, check_name, raise_as
 from erresearch.io.files import frozen, registry, resource
-from erresearch.results.rounding import Lined, Printed
 
 Format = Literal["csv", "xlsx", "zip", "sqlite"]
 Kind = Literal["integer", "number", "text", "flag", "date"]
@@ -100,8 +99,8 @@ class Part:
     sums: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Dataset(Printed, Lined):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
     """A registered data set: the card that comes with its rows.
 
     Attributes
@@ -160,6 +159,31 @@ class Dataset(Printed, Lined):
         return "\n".join(
             [*lines, f"Distance to purchase: {self.distance}.", *(f"- {q}" for q in self.quirks)]
         )
+
+    def _repr_markdown_(self) -> str:
+        """The card with its columns, for notebooks."""
+        rows = [
+            f"| `{column.name}` | {column.unit or '–'} | {column.meaning}{' (**leaks**)' if column.leaks else ''} |"
+            for column in self.columns
+        ]
+        facts = [
+            f"**{self.title}** (`{self.name}`)",
+            "",
+            f"{Count(self.n):row}, one per {self.unit} · licence: {self.licence} · "
+            + ("a treatment was randomised" if self.randomised else "nothing was randomised"),
+            "",
+            *([f"**Not yet run:** {self.pending}.", ""] if self.pending else []),
+            f"Distance to purchase: {self.distance}.",
+            "",
+            *(f"- {quirk}" for quirk in self.quirks),
+            "",
+            "| column | unit | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"{self.citation}. {self.url}".rstrip(),
+        ]
+        return "\n".join(facts)
 
 
 @cache

@@ -155,7 +155,8 @@ def says_simulated(data: Any) -> bool:
             return False  # whoever reads the rows says what is wrong
     # some tables offer their columns as attributes, and a column may be called attrs
     attributes = getattr(data, "attrs", None)
-    return bool(isinstance(attributes, Mapping) and attributes.get("simulated"))
+    said = isinstance(attributes, Mapping) and attributes.get("simulated")
+    return bool(said) or getattr(data, "simulated", None) is True  # as moments say it
 
 
 def column_names(data: Any) -> tuple[str, ...]:

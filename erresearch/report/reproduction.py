@@ -12,22 +12,29 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from markupsafe import Markup
 
+from erresearch.claims.board import evidence_for, examine, without_others_cases
+from erresearch.claims.decision_rule import word_of
+from erresearch.claims.packing import embedded
+from erresearch.claims.registry import Claim, grade, read_claims
+from erresearch.engine.expressions import lag, log
+from erresearch.engine.moments import Moments
 from erresearch.errors import Count, own_warnings
 from erresearch.io.files import atomic_write, csv_text, resource
 from erresearch.io.outputs import output_folder
+from erresearch.relate.design import Effect, sweep
+from erresearch.relate.inference import without_constant
 from erresearch.report import run_record
+from erresearch.report.calibration import promises
 from erresearch.report.console import progress_line
 from erresearch.report.figures.style import span
-from erresearch.report.html import page_parts, template
+from erresearch.report.html import evidence_figure, page_parts, template, write_report
 from erresearch.report.run_record import NotebookRun
 from erresearch.results import Curve, Interval, Verdict
+from erresearch.robustness import CurveInference, specification_curve
+from erresearch.worlds import simulate_panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from erresearch.claims.registry import Claim
-    from erresearch.engine.moments import Moments
-    from erresearch.relate.design import Effect
 
 __all__ = ["LivingCurve", "Reproduction", "living_curve", "reproduce"]
 
@@ -110,12 +117,6 @@ def reproduce(
     erresearch.audit : The same for one's own files.
     erresearch.examine : The judging alone.
     """
-    from erresearch.claims.board import examine, without_others_cases
-    from erresearch.claims.packing import embedded
-    from erresearch.claims.registry import read_claims
-    from erresearch.report import write_report
-    from erresearch.report.calibration import promises
-
     paths = run_record.notebook_paths(resource("notebooks")) if notebooks else ()
     read = (cell for path in paths for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
     cells = sum(cell["cell_type"] == "code" and bool("".join(cell["source"]).strip()) for cell in read)
@@ -159,9 +160,6 @@ def _pictures(
     claims: Sequence[Claim], data: Mapping[str, Any], verdicts: Sequence[Verdict]
 ) -> dict[str, Figure]:
     """For each claim what its estimate was read off, on the data set that shows most."""
-    from erresearch.claims.board import evidence_for
-    from erresearch.report.html import evidence_figure
-
     drawn: dict[str, Figure] = {}
     for claim in claims:
         judged = (v for v in verdicts if v.claim == claim.id and v.estimate is not None)
@@ -178,10 +176,6 @@ def _pictures(
 
 def _living() -> LivingCurve:
     """The curve that a reader moves: simulated, because sums of a few accounts would give rows away."""
-    from erresearch.engine.expressions import lag, log
-    from erresearch.engine.moments import Moments
-    from erresearch.worlds import simulate_panel
-
     panel, _ = simulate_panel("nil", rng=1)
     definitions, controls = ("engagement", "likes", "comments"), ("spend", "reach", "followers")
     now = [log(name) for name in ("revenue", *definitions, *controls)]
@@ -210,15 +204,12 @@ class LivingCurve:
     ----------
     curve : Curve
         Every specification, with intervals that were computed beforehand.
-    payload : mapping
-        What the page's solver needs: cross-products per kind of effects, columns, choices and, for each specification,
-        its interval, word and certainty.
     html : str
-        The controls and the static picture; it says everything without a script.
+        The controls and the static picture, which says everything without a script; and what the page's solver needs:
+        cross-products per kind of effects, columns, choices and, for each model, its interval, word and certainty.
     """
 
     curve: Curve
-    payload: Mapping[str, Any]
     html: str
 
     def __repr__(self) -> str:
@@ -282,10 +273,6 @@ def living_curve(
     >>> living_curve(m, "revenue", "likes", minimal=[], controls=["spend"], definitions=["likes", "comments"], lags=[0])
     <living curve of 12 models: likes and revenue>
     """
-    from erresearch.claims.decision_rule import word_of
-    from erresearch.claims.registry import grade
-    from erresearch.robustness import CurveInference, specification_curve
-
     curve = specification_curve(
         moments, outcome, x, minimal=minimal, controls=controls, definitions=definitions, lags=lags,
         effects=_EFFECTS, inference=CurveInference(draws=400),
@@ -294,15 +281,15 @@ def living_curve(
     ends = [Interval(low, high, curve.level) for low, high in zip(curve.low, curve.high, strict=True)]
     words = [word_of(each, direction="greater", sesoi=sesoi) for each in ends]
     said: dict[tuple[str, str], set[str]] = {}
-    for definition, lag, (word, _) in zip(curve.definition, curve.lag, words, strict=True):
-        said.setdefault((definition, lag), set()).add(word)
+    for definition, step, (word, _) in zip(curve.definition, curve.lag, words, strict=True):
+        said.setdefault((definition, step), set()).add(word)
     models = {}
     for at, (word, size) in enumerate(words):
-        definition, lag = curve.definition[at], curve.lag[at]
-        depends = ["depends-on-adjustment"] if len(said[definition, lag]) > 1 else []
-        certainty = grade("ordered" if int(lag) > 0 else "cross-section", [*open_points, *depends])
+        definition, step = curve.definition[at], curve.lag[at]
+        depends = ["depends-on-adjustment"] if len(said[definition, step]) > 1 else []
+        certainty = grade("ordered" if int(step) > 0 else "cross-section", [*open_points, *depends])
         # the choices that name a model, as the page writes them
-        models["|".join((definition, lag, curve.effects[at], *curve.controls[at]))] = {
+        models["|".join((definition, step, curve.effects[at], *curve.controls[at]))] = {
             "at": int(rank[at]),
             "digits": int(min(max(1 - math.floor(math.log10(ends[at].half)), 0), 8)),
             "interval": span(ends[at], sesoi=sesoi),
@@ -326,14 +313,11 @@ def living_curve(
         "effects": dict(_SAID),
         "control": {name: name.removeprefix("log ") for name in controls},
     }
-    return LivingCurve(curve, payload, _html(curve, payload, choices, sesoi))
+    return LivingCurve(curve, _html(curve, payload, choices, sesoi))
 
 
 def _cross(moments: Moments, effects: tuple[Effect, ...]) -> list[list[float]]:
     """Cross-products of all columns after the effects, centred where there are none."""
-    from erresearch.relate.design import sweep
-    from erresearch.relate.inference import without_constant
-
     swept = sweep(moments, effects)
     total = swept.grams.sum(axis=0)
     if len(swept.names) > len(moments.columns):
