@@ -323,11 +323,11 @@ def test_what_a_pack_cannot_hold(table, tmp_path) -> None:
     entry = pack.entries["C06b"]
     bare = Estimate("x", value=1.0, se=0.1, df=9, interval=Interval(0.8, 1.2), n_rows=10, n_accounts=0)
     for evidence, said in (
-        (replace(entry.evidence, estimate=bare), "the interval of 'x' does not fit into a pack"),
-        (replace(entry.evidence, without=bare), "the interval of 'x' does not fit into a pack"),
+        (replace(entry.evidence, estimate=bare), "'x' cannot be used for a pack"),
+        (replace(entry.evidence, without=bare), "'x' cannot be used for a pack"),
     ):
         odd = replace(pack, entries={"C06b": Entry(entry.declared, evidence)})
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(DesignError, match=said):
             write_pack(odd, tmp_path / "odd.npz")
     assert not (tmp_path / "odd.npz").exists()
 

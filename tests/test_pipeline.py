@@ -14,7 +14,7 @@ import pytest
 
 from erresearch import claims, cli
 from erresearch.cli import commands
-from erresearch.errors import EngineError, ErresearchWarning
+from erresearch.errors import EngineError, warn
 from erresearch.io import files
 from erresearch.io.outputs import MARKER
 from erresearch.report import (
@@ -97,8 +97,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         nbformat.write(made, folder / f"{name}.ipynb")
 
     def examine(known, data, *, level):
-        warnings.warn("3 rows were left out", ErresearchWarning, stacklevel=1)
-        warnings.warn("3 rows were left out", ErresearchWarning, stacklevel=1)
+        warn("3 rows were left out")
+        warn("3 rows were left out")
         return VERDICTS
 
     # somebody may commit between two runs

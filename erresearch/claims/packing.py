@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields, is_dataclass, replace
-from itertools import combinations
+from itertools import combinations, zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -260,16 +260,9 @@ def _to_words(value: Any) -> Any:
 
 
 def _intervals(estimate: Estimate) -> dict[str, Any]:
-    reference = estimate.reference
+    reference = estimate.behind("a pack")
     while isinstance(reference, Affine):
         reference = reference.reference
-    if reference is None:
-        raise DataError(
-            f"the interval of {estimate.name!r} does not fit into a pack",
-            got="an estimate without its distribution",
-            allowed="Student's t, or a distribution that gives an interval at every level",
-            fix="judge this claim from rows",
-        )
     if isinstance(reference, StudentT):
         return {}
     return {"intervals": [list(astuple(estimate.at(level).interval)) for level in _LEVELS]}
@@ -442,16 +435,14 @@ def _differs(pack: Pack, made: Pack, claim: str) -> str:
     pairs = ((a.value, b.value), (a.se, b.se), (a.df, b.df))
     if a.n_rows != b.n_rows or not all(math.isclose(*pair, rel_tol=1e-8, abs_tol=1e-12) for pair in pairs):
         return f"{a.value:.10g} ± {a.se:.10g} in the pack, {b.value:.10g} ± {b.se:.10g}"
-    return "" if _same_arrays(ours, theirs) else "other sums over groups or strata"
-
-
-def _same_arrays(one: Entry, other: Entry) -> bool:
-    """Whether moments and scores of two entries are alike, but for rounding at the size of each."""
-    ours, theirs = map(_arrays, (one, other))
-    return len(ours) == len(theirs) and all(
-        a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=1e-6 * np.abs(a).max(initial=0.0))
-        for a, b in zip(ours, theirs, strict=True)
+    # alike but for rounding, at the size of each
+    both = zip_longest(_arrays(ours), _arrays(theirs), fillvalue=np.empty(0))
+    alike = (
+        one.shape == other.shape
+        and np.allclose(one, other, rtol=1e-6, atol=1e-6 * np.abs(one).max(initial=0.0))
+        for one, other in both
     )
+    return "" if all(alike) else "other sums over groups or strata"
 
 
 def _arrays(entry: Entry) -> list[np.ndarray]:
