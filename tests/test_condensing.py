@@ -266,13 +266,13 @@ def test_a_climb_that_begins_in_a_sample_of_accounts_ends_at_the_same_place(few_
         cold = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
     monkeypatch.setattr(poisson_regression, "_SAMPLE", 5_000)
     started: list[np.ndarray] = []
-    starting = poisson_regression.starting_slopes
+    starting = poisson_regression.starting_values
 
     def watched(*given, **settings):
         started.append(starting(*given, **settings))
         return started[-1]
 
-    monkeypatch.setattr(poisson_regression, "starting_slopes", watched)
+    monkeypatch.setattr(poisson_regression, "starting_values", watched)
     with pytest.warns(ErresearchWarning, match="groups"):
         warm = poisson(table.lazy(), "y", on=["x", "z"], by="shop", cov="CRV1")
     assert started[0].any()

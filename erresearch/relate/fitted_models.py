@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from typing import Any, Final, Literal
 
@@ -359,28 +359,17 @@ class State:
     Parameters
     ----------
     beta : ndarray
-        Where it was evaluated; without the constant where that is concentrated out.
+        Where it was evaluated, the constant first where there is one.
     loglik : float
         Its value.
     scores, hessians : ndarray
-        Per account; about a common constant too where that is concentrated out.
-    means : ndarray, optional
-        exp(α) per group, where effects are concentrated out.
+        Per account.
     """
 
     beta: np.ndarray
     loglik: float
     scores: np.ndarray
     hessians: np.ndarray
-    means: np.ndarray = field(default_factory=lambda: np.zeros(0))
-
-    @property
-    def slope(self) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and negative Hessian in β, a common constant concentrated out."""
-        gradient, hessian = self.scores.sum(axis=0), self.hessians.sum(axis=0)
-        if len(gradient) == len(self.beta):
-            return gradient, hessian
-        return gradient[1:], without_constant(hessian)
 
 
 def ascend(
@@ -416,8 +405,7 @@ def ascend(
     """
     state, steepest = start, 0.0
     for _ in range(ITERATIONS):
-        gradient, hessian = state.slope
-        scaled = hessian / np.outer(spread, spread)
+        gradient, scaled = state.scores.sum(axis=0), state.hessians.sum(axis=0) / np.outer(spread, spread)
         curvature = np.linalg.eigvalsh(scaled)
         steepest = max(steepest, float(curvature[-1]))
         if curvature[0] < _FLAT * steepest:
@@ -449,7 +437,7 @@ def not_converged(what: str) -> DesignError:
     )
 
 
-def flat_directions(state: State, spread: np.ndarray) -> Iterator[np.ndarray]:
+def flat_directions(hessian: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
     """Directions in which a likelihood hardly bends, the flattest first.
 
     Where several columns separate at once any mixture of them is as flat: the reduced echelon form of the flat space
@@ -458,11 +446,11 @@ def flat_directions(state: State, spread: np.ndarray) -> Iterator[np.ndarray]:
     Examples
     --------
     >>> flat = np.array([[0.6, 0.8], [-0.8, 0.6], [0.0, 0.0]])
-    >>> state = State(np.zeros(3), 0.0, np.zeros((1, 3)), (np.eye(3) - flat @ flat.T)[None])
-    >>> [(d / d.max()).round(6).tolist() for d in flat_directions(state, np.ones(3))][-2:]
+    >>> hessian = np.eye(3) - flat @ flat.T
+    >>> [(d / d.max()).round(6).tolist() for d in flat_directions(hessian, np.ones(3))][-2:]
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    values, vectors = np.linalg.eigh(state.slope[1] / np.outer(spread, spread))
+    values, vectors = np.linalg.eigh(hessian / np.outer(spread, spread))
     for size in range(1, max(1, int(np.sum(values < _RISING * values[-1]))) + 1):
         for row in _echelon(vectors[:, :size].T):
             row[np.abs(row) < 1e-6 * np.max(np.abs(row))] = 0.0
@@ -481,11 +469,9 @@ def _echelon(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def fitted_maximum(
-    moments: Moments, beta: np.ndarray, state: State, *, words: str, family: Family, r2: float
-) -> Fitted:
+def fitted_maximum(moments: Moments, state: State, *, words: str, family: Family, r2: float) -> Fitted:
     """A maximum on its way to a Fit; without effects the constant comes first, and is carried back from the origin."""
-    slopes = state.hessians.sum(axis=0)
+    beta, slopes = state.beta, state.hessians.sum(axis=0)
     bread, basis = np.linalg.inv(slopes), np.eye(len(beta))
     within, names = len(beta) < len(moments.columns), moments.columns[:-1]
     parameters = len(beta) + (moments.accounts + moments.merged if within else 0)

@@ -55,6 +55,7 @@ from erresearch.relate.fitted_models import (
     not_converged,
     unpack,
 )
+from erresearch.relate.inference import without_constant
 from erresearch.results import Fit
 from erresearch.results.estimates import check_level
 
@@ -163,18 +164,15 @@ def poisson(
     left, raw = centred(moments, within=within)[-1, -1], np.einsum("gii->i", moments.grams())[-1]
     check_outcome(moments, left, raw, when=" within its accounts" * within)
     state, moments, lost, dropped = _fit(moments, totals, within=within, dropped=dropped)
-    beta = state.beta
-    if not within:
-        beta = np.concatenate([[math.log(state.means[0])], beta])
     words = f"PPML with {effect_word(moments.by)} effects" if within else "PPML"
     if lost:
         words += f" ({', '.join(map(repr, lost))} left out: predicts zeros perfectly)"
     y = float(totals.y.sum())
     alone = float(totals.alone.sum()) if within else y * math.log(y / moments.weight.sum())
-    check_rows(moments.rows, len(beta) + (moments.accounts + moments.merged if within else 0))
+    check_rows(moments.rows, len(state.beta) + (moments.accounts + moments.merged if within else 0))
     moments = replace(moments, dropped=dropped)
     r2 = deviance_share(float(totals.ylogy.sum()), state.loglik, alone)
-    fitted = fitted_maximum(moments, beta, state, words=words, family="poisson", r2=r2)
+    fitted = fitted_maximum(moments, state, words=words, family="poisson", r2=r2)
     return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
@@ -190,10 +188,13 @@ def _fit(
         gone = dropped.get(SEPARATED, 0)
         when = f" once {Count(gone):row is} left out whose zeros they predict perfectly" if gone else ""
         scale = check_design(gram[:-1, :-1], moments.columns[:-1], raw[:-1], when=when)
-        state, converged = climb(moments, totals, starting_slopes(moments, within=within), within=within)
+        start = starting_values(moments, totals, within=within)
+        state, converged = climb(moments, totals, start, within=within)
         if converged:
             return state, moments, lost, dropped
-        found = (_without_separated(moments, flat, within=within) for flat in flat_directions(state, scale))
+        hessian = state.hessians.sum(axis=0)
+        flattest = flat_directions(hessian if within else without_constant(hessian), scale)
+        found = (_without_separated(moments, flat, within=within) for flat in flattest)
         kept = next((fewer for fewer in found if fewer.rows < moments.rows), None)
         if kept is None:
             raise not_converged("PPML")
@@ -205,7 +206,7 @@ def _fit(
         flat = [name for name, rests in zip(moments.columns[:-1], still(own, raw)[:-1], strict=True) if rests]
         lost += flat
         held = [i for i, name in enumerate(moments.columns[:-1]) if name not in flat]
-        totals = replace(totals, xy=totals.xy[:, held])
+        totals = replace(totals, xy=totals.xy[:, held if within else [0, *(i + 1 for i in held)]])
         moments = moments[[*(moments.columns[i] for i in held), moments.columns[-1]]]
     raise DesignError(
         f"every regressor predicts the zeros of {moments.columns[-1]!r} perfectly",
@@ -259,7 +260,7 @@ def _moments_again(moments: Moments, source: LazyRows, *, within: bool) -> Momen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Totals:
-    """Per account, or group of accounts: Σ y, Σ x·y (about the origin), Σ y·log y and Σ y·log ȳ."""
+    """Per account, or group: Σ y, Σ x·y (about the origin; the constant first), Σ y·log y and Σ y·log ȳ."""
 
     y: np.ndarray
     xy: np.ndarray
@@ -330,38 +331,32 @@ def usable(moments: Moments, *, within: bool) -> tuple[Totals, Moments, dict[str
         totals, fewer, dropped = usable(hold(_moments_again(moments, left, within=True)), within=True)
         why = f"in {Count(int(values['idle'].sum())):account} without any {name}"
         return totals, fewer, {**dropped, why: idle_rows}
-    xy = np.column_stack([values[f"x{i}"] for i in range(len(moments.columns) - 1)])
+    constant = [] if within else [values["y"]]
+    xy = np.column_stack([*constant, *(values[f"x{i}"] for i in range(len(moments.columns) - 1))])
     return Totals(values["y"], xy, values["ylogy"], values["alone"]), moments, dict(moments.dropped)
 
 
 def _state(moments: Moments, totals: Totals, beta: np.ndarray, *, within: bool) -> State:
-    """One pass: scores, Hessians and likelihood at `beta`, effects concentrated out."""
+    """One pass: scores, Hessians and likelihood at `beta`; effects are concentrated out, a constant comes first."""
     source, k = moments.need_rows(), len(beta)
-    expected = linear_predictor(moments, beta).exp()
+    slopes, constant = (beta, 0.0) if within else (beta[1:], float(beta[0]))
+    expected = linear_predictor(moments, slopes, constant=constant).exp()
     if source.weight is not None:
         expected = source.w() * expected
     columns = [expected.alias("e"), (source.w() * source.col(moments.columns[-1])).alias("y")]
     if source.account is not None:
         columns.append(nw.col(source.account).alias("g"))
     # product by product, so that no engine works out the exponential 28 times
-    z = [source.z(name).alias(f"z{i}") for i, name in enumerate(moments.columns[:-1])]
-    rows = source.complete().select(*z, *columns)
+    z = [*([] if within else [nw.lit(1.0)]), *(source.z(name) for name in moments.columns[:-1])]
+    rows = source.complete().select(*(each.alias(f"z{i}") for i, each in enumerate(z)), *columns)
     rows = rows.with_columns(*((nw.col(f"z{i}") * nw.col("e")).alias(f"f{i}") for i in range(k)))
     sums = [nw.col(name).sum() for name in ("e", *(f"f{i}" for i in range(k)), *("y" * within))]
-    pairs = list(combinations_with_replacement(range(k), 2))
+    pairs = combinations_with_replacement(range(k), 2)
     sums += [(nw.col(f"f{i}") * nw.col(f"z{j}")).sum().alias(f"q{i}_{j}") for i, j in pairs]
     _, values = source.staged(rows, "g").by_account(sums, then=_by_account(k) if within else ())
-    scores, hessians = np.column_stack([values[f"f{i}"] for i in range(k)]), unpack(values, "q", k)
-    level = float(beta @ totals.xy.sum(axis=0))
-    if within:
-        return State(beta, level + float(values["l"].sum()), totals.xy - scores, hessians)
-    y, e = float(totals.y.sum()), values["e"]
-    mean = y / float(e.sum())
-    pooled = np.empty((len(e), k + 1, k + 1))
-    pooled[:, 0, 0], pooled[:, 1:, 1:] = mean * e, mean * hessians
-    pooled[:, 0, 1:] = pooled[:, 1:, 0] = mean * scores
-    scores = np.column_stack([totals.y - mean * e, totals.xy - mean * scores])
-    return State(beta, level + y * math.log(mean), scores, pooled, np.array([mean]))
+    scores = totals.xy - np.column_stack([values[f"f{i}"] for i in range(k)])
+    rest = values["l"].sum() if within else totals.y.sum() - values["e"].sum()
+    return State(beta, float(beta @ totals.xy.sum(axis=0) + rest), scores, unpack(values, "q", k))
 
 
 def _by_account(k: int) -> list[nw.Expr]:
@@ -379,16 +374,7 @@ def _by_account(k: int) -> list[nw.Expr]:
 
 def _nudged(state: State, step: np.ndarray) -> State:
     """The state after a step so small that the Hessians stay what they are."""
-    hessians = state.hessians
-    if hessians.shape[1] > len(step):  # the common intercept moves along
-        total = hessians.sum(axis=0)
-        step = np.concatenate([[-(total[0, 1:] @ step) / total[0, 0]], step])
-        means = state.means * math.exp(step[0])
-    else:
-        means = state.means
-    return replace(
-        state, beta=state.beta + step[-len(state.beta) :], means=means, scores=state.scores - hessians @ step
-    )
+    return replace(state, beta=state.beta + step, scores=state.scores - state.hessians @ step)
 
 
 def climb(
@@ -397,14 +383,16 @@ def climb(
     """Climb the concentrated likelihood; says whether it converged."""
     gram = centred(moments, within=within)[:-1, :-1]
     spread = np.sqrt(np.maximum(np.diag(gram), 0.0) / moments.weight.sum())
-
+    spread = spread if within else np.append(1.0, spread)
     at = partial(_state, moments, totals, within=within)
     return ascend(at, at(start), spread, nudge=_nudged, negligible=negligible)
 
 
-def starting_slopes(moments: Moments, *, within: bool) -> np.ndarray:
-    """Slopes of a sample of accounts where there are many rows: two or three passes over all of them then do."""
-    zero = np.zeros(len(moments.columns) - 1)
+def starting_values(moments: Moments, totals: Totals, *, within: bool) -> np.ndarray:
+    """Those of a sample of accounts where there are many rows: two or three passes over all of them then do."""
+    zero = np.zeros(totals.xy.shape[1])
+    if not within:
+        zero[0] = math.log(totals.y.sum() / moments.weight.sum())
     step = moments.rows // _SAMPLE
     source = moments.source
     if source is None or source.account is None or step < 4 or moments.accounts < 20 * step:

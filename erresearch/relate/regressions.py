@@ -58,6 +58,7 @@ from erresearch.relate.fitted_models import (
     not_converged,
     unpack,
 )
+from erresearch.relate.inference import without_constant
 from erresearch.results import Fit
 from erresearch.results.estimates import check_level
 
@@ -380,7 +381,7 @@ def logit(
     alone = weight * (share * math.log(share) + (1 - share) * math.log(1 - share))
     # a model that knew every answer would have a likelihood of 1
     r2 = deviance_share(0.0, state.loglik, alone)
-    fitted = fitted_maximum(moments, state.beta, state, words="logit", family="logit", r2=r2)
+    fitted = fitted_maximum(moments, state, words="logit", family="logit", r2=r2)
     return assemble(fitted, moments, cov=cov, level=level, rng=rng)
 
 
@@ -431,9 +432,10 @@ def _not_converged(moments: Moments, state: State, spread: np.ndarray) -> Design
     """Name the columns that separate: one alone, or a direction in which the likelihood keeps rising."""
     names = moments.columns[:-1]
     alone = [name for name, d in zip(names, np.eye(len(names)), strict=True) if _separates(moments, d)]
-    for direction in (*flat_directions(state, spread), state.beta):
-        part = np.abs(direction * spread)[1:]
-        if not alone and part.max() > 0 and _separates(moments, direction[1:]):
+    hessian = without_constant(state.hessians.sum(axis=0))
+    for direction in (*flat_directions(hessian, spread[1:]), state.beta[1:]):
+        part = np.abs(direction * spread[1:])
+        if not alone and part.max() > 0 and _separates(moments, direction):
             alone = [n for n, p in zip(names, part, strict=True) if p > 0.1 * part.max()]
     if not alone:
         return not_converged("the logit")
