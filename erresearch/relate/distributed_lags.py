@@ -98,9 +98,17 @@ class Drawn:
         """Root mean square over the shifts."""
         return float(np.sqrt(np.mean(self.draws[0] ** 2)))
 
-    def estimate(self, name: str, level: float, *, se: float | None = None, method: str = "") -> Estimate:
+    def estimate(
+        self,
+        name: str,
+        level: float,
+        *,
+        se: float | None = None,
+        how: str = "circular shifts",
+        held: str = "",
+    ) -> Estimate:
         """With Student's t about it."""
-        method = method or f"{WORDS}, circular shifts, t({self.df:.0f})"
+        method = f"{WORDS}, {how}, t({self.df:.0f}){held}"
         around = StudentT(self.value, self.se if se is None else se, self.df)
         return around.estimate(name, level, n_rows=self.rows, n_accounts=self.shops, method=method)
 
@@ -127,12 +135,12 @@ def over_four_weeks(
     )
     apart = weighted_sum([(0.5, plain[-1]), (-0.5, capped[-1])])
     se = math.hypot(max(size.se, size.cosines), math.sqrt(max(0.0, apart.value**2 - apart.se**2)))
-    method = f"{WORDS}, three windows, larger of circular shifts and cosines, t({size.df:.0f})"
+    how = "three windows, larger of circular shifts and cosines"
     ladder = [
         (first, last, band.estimate(f"{x} {first} to {last} days before {y}", level))
         for (first, last), band in zip(DAYS.bands, bands, strict=True)
     ]
-    return ladder, size.estimate(f"{y} on {x}, four weeks", level, se=se, method=method)
+    return ladder, size.estimate(f"{y} on {x}, four weeks", level, se=se, how=how)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -413,24 +421,19 @@ def respond(
     told: tuple[Doubt, ...],
 ) -> DailyResponse:
     """Numbers of one shop, or of several together: weights by precision, and shifts that all share."""
-    moved = [shop.days.movement for shop in shops]
-    precision = np.array([1 / each[0].se ** 2 for each in moved])
+    whole, cut = [shop.days for shop in shops], [shop.days.capped for shop in shops]
+    precision = np.array([1 / days.movement[0].se ** 2 for days in whole])
     pooled = partial(_pooled, weights=(precision / precision.sum()).tolist())
-    before, same, beside, after, over = movement = pooled(moved)
-    capped = pooled([shop.days.capped.movement for shop in shops])
-    bands = pooled([shop.days.bands for shop in shops])
-    ladder, four_weeks = over_four_weeks(
-        bands, pooled([shop.days.capped.bands for shop in shops]), x, y, level
-    )
-    forward = before.estimate(f"{x} before {y}", level)
-    dip = beside.estimate(f"{x} with {y}", level)
+    before, same, beside, after, over = movement = pooled([days.movement for days in whole])
+    capped = pooled([days.movement for days in cut])
+    plain, flat = (pooled([days.bands for days in each]) for each in (whole, cut))
+    ladder, four_weeks = over_four_weeks(plain, flat, x, y, level)
+    forward = before.estimate(f"{x} before {y}", level, held=held)
+    same_day, dip = (part.estimate(f"{x} with {y}", level) for part in (same, beside))
     # less after a rise of the same day is a dip, as when a hit sells out; beside the box that rise is seen more often
-    dips = forward.interval.high < 0 < dip.interval.low
-    contemporaneous = dip if dips else same.estimate(f"{x} with {y}", level)
-    forward = replace(forward, method=forward.method + held)
+    contemporaneous = dip if forward.interval.high < 0 < dip.interval.low else same_day
     lead = after.estimate(f"{x} after {y} (placebo)", level)
-    size = replace(four_weeks, unit=currency)
-    worth = _worth(shops, size, x)
+    worth = _worth(shops, replace(four_weeks, unit=currency), x)
     order = Precedence(
         x=f"log {x}",
         y=f"log {y}",

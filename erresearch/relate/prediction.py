@@ -39,9 +39,7 @@ class Forecasts:
     """Errors of every forecast, and the row of the cells that it is of."""
 
     row: np.ndarray
-    mean: np.ndarray
-    model: np.ndarray
-    rival: np.ndarray
+    errors: np.ndarray  # (3, n): of the account's mean, of the model, of its rival
     origins: int
     without_history: int
     left_out: np.ndarray  # (2, F): Σ saved and Σ e² of the rival where a group of accounts was never seen
@@ -128,12 +126,9 @@ def forecast(
             allowed=f"at least 3 periods after the first {start}, and {HISTORY} earlier rows of an account",
             fix=_LONGER,
         )
-    mean, model, rival = np.concatenate(errors).T
     return Forecasts(
         row=order[index],
-        mean=mean,
-        model=model,
-        rival=rival,
+        errors=np.concatenate(errors).T,
         origins=len(range(start, len(cells.periods), stride)),
         without_history=int(len(z) - edges[start] - len(index)),
         left_out=left_out,
@@ -336,8 +331,7 @@ def _compare(
     apart = [labels.index(rows.label(*pair)) for pair in (*plan.add, *plan.versus) if averaged]
     nested = not plan.versus
     made = forecast(cells, labels, sides, shared=shared, apart=apart, nested=nested)
-    saved = _saved(made.model, made.rival, nested=nested)
-    rival, model = made.rival**2, made.model**2
+    saved, (mean, model, rival) = _saved(*made.errors[1:], nested=nested), made.errors**2
     account, period = cells.account[made.row], cells.period[made.row]
     gain, se, df, how = _gain(account, period, saved, rival, made.left_out)
     periods = np.unique(period)
@@ -356,7 +350,7 @@ def _compare(
         n_accounts=accounts if rows.by is not None else 0,
         method=method,
     )
-    losses = {"account mean": made.mean**2, "rival": rival, "add": model}
+    losses = {"account mean": mean, "rival": rival, "add": model}
     # those of the last value, and of the value a season before
     values = cells.sums[made.row] + moments.origin
     naive = {"last value": 1} | ({"value a season before": plan.season} if plan.season else {})

@@ -363,32 +363,25 @@ def mix(
     basis = -linalg.helmert(len(names)).T
     ratios = [f"ilr{i + 1} of {', '.join(names)}" for i in range(len(names) - 1)]
     total = f"log total of {', '.join(names)}"
+    account = [] if by is None else [opened.column(by).alias("account")]
+    named = zip([*controls, outcome], [*others, left], strict=True)
     table = opened.frame.select(
         *_coordinates(counts, basis, [total, *ratios]),
-        *[
-            opened.number(each).alias(name)
-            for each, name in zip([*controls, outcome], [*others, left], strict=True)
-        ],
-        *([] if by is None else [opened.column(by).alias("account")]),
+        *(opened.number(each).alias(name) for each, name in named),
+        *account,
     )
-    estimator = poisson if model == "poisson" else least_squares
-    fit = estimator(
-        gather(table, small=True) if opened.small else nw.to_native(table),
-        left,
-        on=[total, *ratios, *others],
-        by=None if by is None else "account",
-        effects=effects,
-        level=level,
-    )
+    rows = gather(table, small=True) if opened.small else nw.to_native(table)
+    estimator, on = poisson if model == "poisson" else least_squares, [total, *ratios, *others]
+    fit = estimator(rows, left, on=on, by="account" if account else None, effects=effects, level=level)
     # each action against the geometric mean of the others
     estimates = {
         name: contrast(
             fit,
-            dict(zip(ratios, map(float, weights), strict=True)),
+            dict(zip(ratios, weights, strict=True)),
             name=f"{name} against the other actions",
             level=level,
         )
-        for name, weights in zip(names, basis, strict=True)
+        for name, weights in zip(names, basis.tolist(), strict=True)
     }
     adjusted = multipletests([e.pvalue for e in estimates.values()], method="holm")[1]
     return Mix(
