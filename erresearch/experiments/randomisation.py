@@ -13,6 +13,7 @@ import numpy.typing as npt
 from erresearch.errors import DesignError
 from erresearch.experiments.designs import PauseDesign, Plans, Power, seed_of
 from erresearch.experiments.history import DAYS, Array, Dates, Flags, Model, Series, calendar_terms, filtered
+from erresearch.relate.distributed_lags import orthonormal
 from erresearch.results import Interval, StudentT
 
 #: Statistics closer than this are ties, so that no p-value hangs on the last bits of a double.
@@ -530,7 +531,7 @@ def empty_windows(noises: tuple[Model, ...], design: PauseDesign) -> tuple[Windo
     found = []
     for noise in noises:
         history = len(noise.innovations)
-        basis, _ = np.linalg.qr(filtered(terms[history], noise.memory).T)
+        basis = orthonormal(filtered(terms[history], noise.memory).T)
         memory = noise.memory[:0] if design.carried else noise.memory
         found.append(Window(np.zeros((ahead, 1)), basis[history:], keep, memory, noise.sigma, memory[:0]))
     return tuple(found)

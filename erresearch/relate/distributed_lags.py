@@ -25,6 +25,8 @@ _CAP: Final = 2.0
 _KNOWN: Final = 0.8
 #: How often a planted effect must be found for the least effect that is printed.
 _OFTEN: Final = 0.8
+#: Numbers in a matrix below which a linear algebra library starts no threads; for a little more they only wait.
+_BLOCK: Final = 8_000
 #: Estimator in words.
 WORDS: Final = "feasible GLS, AR by Yule–Walker, zeros kept"
 
@@ -194,6 +196,31 @@ def prewhiten(columns: np.ndarray, memory: np.ndarray) -> np.ndarray:
     return out[len(memory) :]
 
 
+def _blocks(columns: np.ndarray) -> list[np.ndarray]:
+    """Rows of tall columns in parts, each with more rows than columns."""
+    rows, width = columns.shape
+    return np.array_split(columns, max(1, min(math.ceil(columns.size / _BLOCK), rows // (2 * width or 1))))
+
+
+def orthonormal(columns: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of tall columns: Q of their QR decomposition, from that of each block of rows."""
+    outer, upper = zip(*map(np.linalg.qr, _blocks(columns)), strict=True)
+    inner = np.array_split(np.linalg.qr(np.vstack(upper))[0], len(outer))
+    return np.vstack([one @ other for one, other in zip(outer, inner, strict=True)])
+
+
+def triangle(columns: np.ndarray) -> np.ndarray:
+    """R of the same decomposition: RᵀR are the cross-products, and R keeps the digits that they lose."""
+    parts = [np.linalg.qr(part, mode="r") for part in _blocks(columns)]
+    return np.asarray(np.linalg.qr(np.vstack(parts), mode="r"))
+
+
+def least_squares(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Coefficients of y on tall columns."""
+    upper = triangle(np.column_stack([columns, y]))
+    return np.asarray(np.linalg.lstsq(upper[:, :-1], upper[:, -1], rcond=None)[0])
+
+
 def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Windows) -> ShiftFit:
     """Feasible GLS, and its coefficients of `own` at all circular shifts from one Fourier transform.
 
@@ -217,17 +244,17 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     holes = ~np.isfinite(y) | ~whole
     own = np.where(np.isfinite(own), own, np.nanmean(own, axis=0))
     both = np.column_stack([own, fixed])
-    beta = np.linalg.lstsq(both[~holes], y[~holes], rcond=None)[0]
+    beta = least_squares(both[~holes], y[~holes])
     for _ in range(2):
         full = np.where(holes, both @ beta, y)
         left = full - both @ beta
         left -= left.mean()
         moments = [left[: len(left) - lag] @ left[lag:] for lag in range(calendar.memory + 1)]
         memory = linalg.solve_toeplitz(moments[:-1], moments[1:])
-        beta = np.linalg.lstsq(prewhiten(both, memory), prewhiten(full, memory), rcond=None)[0]
+        beta = least_squares(prewhiten(both, memory), prewhiten(full, memory))
     full = prewhiten(np.where(holes, both @ beta, y), memory)
     filtered = prewhiten(both, memory)
-    x, basis = filtered[:, :k], np.linalg.qr(filtered[:, k:])[0]
+    x, basis = filtered[:, :k], orthonormal(filtered[:, k:])
     rest, left = (part - basis @ (basis.T @ part) for part in (x, full))
     gram = x.T @ x
     lost = np.linalg.eigvalsh(rest.T @ rest / np.sqrt(np.outer(np.diag(gram), np.diag(gram))))[0]
@@ -254,7 +281,7 @@ def _independent(columns: np.ndarray) -> np.ndarray:
     """Columns that those before them do not explain."""
     sizes = np.linalg.norm(columns, axis=0)
     columns = columns[:, sizes > 0]
-    own = np.abs(np.diag(np.linalg.qr(columns)[1]))
+    own = np.abs(np.diag(triangle(columns)))
     return np.asarray(columns[:, own > 1e-8 * np.linalg.norm(columns, axis=0)])
 
 
@@ -340,7 +367,7 @@ class ShopSeries:
         left = []
         for i in (1, 0):
             others = np.delete(both, i, axis=1)
-            rest = both[:, i] - others @ np.linalg.lstsq(others, both[:, i], rcond=None)[0]
+            rest = both[:, i] - others @ least_squares(others, both[:, i])
             left.append(float(1 - rest.var() / both[:, i].var()))
         return left[0], left[1]
 
