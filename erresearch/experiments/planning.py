@@ -45,7 +45,7 @@ from erresearch.experiments.history import (
     read_series,
 )
 from erresearch.experiments.randomisation import first_plan, foreseen
-from erresearch.relate.distributed_lags import least_squares
+from erresearch.relate.distributed_lags import coefficients
 from erresearch.results import Table
 from erresearch.schema.vocabulary import PERIODS, Freq
 
@@ -545,5 +545,5 @@ def carry_over(shop: Series) -> tuple[tuple[int, int], float]:
 
 def _squares(y: Array, X: Array, model: Model, use: Flags) -> float:
     left, right = filtered(y, model.memory)[use], filtered(X.T, model.memory).T[use]
-    rest = left - right @ least_squares(right, left)
+    rest = left - right @ coefficients(right, left)
     return float(rest @ rest)

@@ -25,8 +25,6 @@ _CAP: Final = 2.0
 _KNOWN: Final = 0.8
 #: How often a planted effect must be found for the least effect that is printed.
 _OFTEN: Final = 0.8
-#: Numbers in a matrix below which a linear algebra library starts no threads; for a little more they only wait.
-_BLOCK: Final = 8_000
 #: Estimator in words.
 WORDS: Final = "feasible GLS, AR by Yule–Walker, zeros kept"
 
@@ -196,10 +194,10 @@ def prewhiten(columns: np.ndarray, memory: np.ndarray) -> np.ndarray:
     return out[len(memory) :]
 
 
-def _blocks(columns: np.ndarray) -> list[np.ndarray]:
-    """Rows of tall columns in parts, each with more rows than columns."""
-    rows, width = columns.shape
-    return np.array_split(columns, max(1, min(math.ceil(columns.size / _BLOCK), rows // (2 * width or 1))))
+def _blocks(columns: np.ndarray, *, numbers: int = 8_000) -> list[np.ndarray]:
+    """Rows of tall columns in parts so small that a BLAS starts no threads, which would only wait for each other."""
+    most = len(columns) // max(2 * columns.shape[1], 1)
+    return np.array_split(columns, max(1, min(math.ceil(columns.size / numbers), most)))
 
 
 def orthonormal(columns: np.ndarray) -> np.ndarray:
@@ -215,8 +213,8 @@ def triangle(columns: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(np.vstack(parts), mode="r"))
 
 
-def least_squares(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Coefficients of y on tall columns."""
+def coefficients(columns: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least squares of y on tall columns."""
     upper = triangle(np.column_stack([columns, y]))
     return np.asarray(np.linalg.lstsq(upper[:, :-1], upper[:, -1], rcond=None)[0])
 
@@ -227,7 +225,7 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     With Q an orthonormal basis of the filtered fixed columns, X_s the filtered own columns moved by s, the coefficients
     at s are (X₀ᵀX₀ − A_sᵀA_s)⁻¹ X_sᵀMy with A_s = QᵀX_s and M = I − QQᵀ; X_sᵀMy and A_s are circular correlations.
     """
-    from scipy import fft, linalg
+    from scipy import linalg
 
     whole = np.isfinite(own).all(axis=1)
     inside = np.flatnonzero(whole)
@@ -244,14 +242,14 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     holes = ~np.isfinite(y) | ~whole
     own = np.where(np.isfinite(own), own, np.nanmean(own, axis=0))
     both = np.column_stack([own, fixed])
-    beta = least_squares(both[~holes], y[~holes])
+    beta = coefficients(both[~holes], y[~holes])
     for _ in range(2):
         full = np.where(holes, both @ beta, y)
         left = full - both @ beta
         left -= left.mean()
         moments = [left[: len(left) - lag] @ left[lag:] for lag in range(calendar.memory + 1)]
         memory = linalg.solve_toeplitz(moments[:-1], moments[1:])
-        beta = least_squares(prewhiten(both, memory), prewhiten(full, memory))
+        beta = coefficients(prewhiten(both, memory), prewhiten(full, memory))
     full = prewhiten(np.where(holes, both @ beta, y), memory)
     filtered = prewhiten(both, memory)
     x, basis = filtered[:, :k], orthonormal(filtered[:, k:])
@@ -267,8 +265,8 @@ def fit_shifts(y: np.ndarray, own: np.ndarray, fixed: np.ndarray, calendar: Wind
     beta = np.linalg.solve(rest.T @ rest, rest.T @ left)
     residuals = left - rest @ beta
     rows = len(full)
-    targets = fft.rfft(np.column_stack([left, residuals, rest[:, 0], basis]), axis=0)
-    moved = fft.irfft(np.conj(fft.rfft(x, axis=0))[:, :, None] * targets[:, None, :], rows, axis=0)
+    targets = np.fft.rfft(np.column_stack([left, residuals, rest[:, 0], basis]), axis=0)[:, None, :]
+    moved = np.fft.irfft(np.conj(np.fft.rfft(x, axis=0))[:, :, None] * targets, rows, axis=0)
     shifts = np.arange(calendar.edge, rows - calendar.edge + 1, calendar.step)
     explained = moved[shifts][:, :, 3:]
     grams = gram - explained @ explained.transpose(0, 2, 1)
@@ -367,7 +365,7 @@ class ShopSeries:
         left = []
         for i in (1, 0):
             others = np.delete(both, i, axis=1)
-            rest = both[:, i] - others @ least_squares(others, both[:, i])
+            rest = both[:, i] - others @ coefficients(others, both[:, i])
             left.append(float(1 - rest.var() / both[:, i].var()))
         return left[0], left[1]
 
