@@ -459,10 +459,8 @@ def lost_rows(before: pl.DataFrame, after: pl.DataFrame) -> list[int]:
 def account_of(drafted: Draft, *, platform: str = "") -> pl.Series:
     """Who published each row: a column, else the handle in the address, else one name for all."""
     frame, platform = drafted.frame, platform or drafted.layout.platform
-    named, given = (
-        [name for name in ("account", "account_id") if name in frame.columns],
-        drafted.settings.account,
-    )
+    named = [name for name in ("account", "account_id") if name in frame.columns]
+    given = drafted.settings.account
     if named:
         account = drafted.said(named[0])
         if "account_id" in named:

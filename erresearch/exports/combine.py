@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -154,8 +153,12 @@ def combine_exports(exports: Sequence[Export], *, tables: bool = False) -> Expor
     notes = [f"{name} has no {', '.join(names)}: missing in its rows" for name, names in absent if names]
     # rows of the files of which nothing was kept
     among, left = (len(rows[["part", "source_row"]].drop_duplicates()) for rows in (together, kept))
-    accounts = [export.accounting for export in exports]
-    accounting = _added(accounts, among - left, "table" if tables else "export")
+    again = among - left
+    reasons = {f"rows that another {'table' if tables else 'export'} repeats": again} if again else {}
+    # they were used, and are rejected now
+    repeated = Accounting(0, -again, rejected=again, reasons=reasons)
+    first, *accounts = (export.accounting for export in exports)
+    accounting = sum(accounts, first) + repeated
     rows = kept.drop(columns=["part", "exported", "figures"]).reset_index(drop=True)
     return Export(
         rows=rows,
@@ -281,28 +284,6 @@ def _changed_definition(rows: pd.DataFrame, exports: Sequence[Export]) -> list[C
         text += "not be spliced"
         found.append(Caution("changed definition", text, len(only[later])))
     return found
-
-
-def _added(accounts: Sequence[Accounting], rejected: int, what: str) -> Accounting:
-    """Accounts added up, with repeated rows moved from used to rejected."""
-    reasons = sum((Counter(account.reasons) for account in accounts), Counter[str]())
-    missing: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for account in accounts:
-        for header, counts in account.missing.items():
-            missing[header].update(counts)
-    if rejected:
-        reasons[f"rows that another {what} repeats"] = rejected
-    parts = {
-        name: sum(getattr(a, name) for a in accounts) for name in ("totals", "error_rows", "out_of_scope")
-    }
-    return Accounting(
-        sum(a.rows_in for a in accounts),
-        sum(a.used for a in accounts) - rejected,
-        **parts,
-        rejected=sum(a.rejected for a in accounts) + rejected,
-        reasons=MappingProxyType(dict(reasons)),
-        missing=MappingProxyType({header: dict(counts) for header, counts in missing.items()}),
-    )
 
 
 OWNERS: Final = "own accounts"

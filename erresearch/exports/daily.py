@@ -313,10 +313,8 @@ def read_figures(drafts: Sequence[Draft]) -> Built:
         if dimension and long.height:
             # what an earlier table gives by another dimension would be counted twice
             again = [n for n in long["outcome"].unique() if told.setdefault(n, dimension) != dimension]
-            left, reason = (
-                long.filter(~pl.col("outcome").is_in(again)),
-                "the same figures by another dimension",
-            )
+            left = long.filter(~pl.col("outcome").is_in(again))
+            reason = "the same figures by another dimension"
             used -= log.remove("out_of_scope", reason, lost_rows(long, left), warn=True)
             long = left
         if long.height:

@@ -261,7 +261,7 @@ def read_records(part: Text, log: ReadLog, *, fast: bool = True) -> Records:
     rows, lines = parse(body, delimiter, part.name, cut=cut, first=first)
     numbers = list(range(1 + first, 1 + first + len(rows)))
     if damaged:
-        rows, numbers, lines = _rejoined(rows, numbers, lines)
+        rows, numbers = _rejoined(rows, numbers)
         _check_repair(rows, numbers, part.name)
     return Records(part.name, rows, numbers, lines, delimiter, part.data if large else None)
 
@@ -402,9 +402,7 @@ def unquote_lines(text: str) -> str:
     return "\n".join(lines)
 
 
-def _rejoined(
-    rows: list[list[str]], numbers: list[int], lines: list[int]
-) -> tuple[list[list[str]], list[int], list[int]]:
+def _rejoined(rows: list[list[str]], numbers: list[int]) -> tuple[list[list[str]], list[int]]:
     """Put a cell of several lines together again where the widths of its pieces add up to the header's exactly."""
     width, at, out = len(rows[0]), 0, []
     while at < len(rows):
@@ -416,9 +414,9 @@ def _rejoined(
                 row = [*row[:-1], middle, *rows[end][1:]]
             else:
                 end = at
-        out.append((row, numbers[at], lines[end]))
+        out.append((row, numbers[at]))
         at = end + 1
-    return [row for row, *_ in out], [number for _, number, _ in out], [line for *_, line in out]
+    return [row for row, _ in out], [number for _, number in out]
 
 
 def _check_repair(rows: list[list[str]], numbers: list[int], name: str) -> None:

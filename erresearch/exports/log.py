@@ -57,6 +57,10 @@ def places(rows: tuple[int, ...], count: int) -> str:
     return f"{'row' if len(rows) == 1 and not more else 'rows'} {', '.join(map(str, rows))}{more}"
 
 
+def _added(some: Mapping[str, int], others: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(some) + Counter(others))
+
+
 @dataclass(frozen=True, slots=True)
 class Guess:
     """Something that the file does not say.
@@ -159,6 +163,16 @@ class Accounting:
                 got=f"{Count(self.rows_in):row} in, {known:,} accounted for",
                 fix="this is a fault of the reader, please report it with the file's header",
             )
+
+    def __add__(self, other: Accounting) -> Accounting:
+        """The account of both."""
+        names = {**self.missing, **other.missing}
+        parts = {name: getattr(self, name) + getattr(other, name) for name in ("rows_in", "used", *_NAMES)}
+        return Accounting(
+            **parts,
+            reasons=_added(self.reasons, other.reasons),
+            missing={of: _added(self.missing.get(of, {}), other.missing.get(of, {})) for of in names},
+        )
 
     def _parts(self) -> list[tuple[str, int]]:
         return [(name.replace("_", " "), getattr(self, name)) for name in ("used", *_NAMES)]

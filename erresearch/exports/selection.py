@@ -31,7 +31,7 @@ from erresearch.exports.layouts import (
     normalise,
     vocabulary,
 )
-from erresearch.exports.log import COUNTED_BACK, Caution, Export, Guess, ReadLog
+from erresearch.exports.log import COUNTED_BACK, Accounting, Caution, Export, Guess, ReadLog
 from erresearch.exports.mapping import means, suggested_mappings
 from erresearch.exports.numbers import are_numbers
 from erresearch.exports.privacy import is_personal, looks_like_headers, show_headers, show_name, show_shape
@@ -155,10 +155,8 @@ def _not_recognised(bundle: Bundle, head: Sequence[Sequence[str]], layouts: Sequ
     own = next((layout for layout in layouts if layout.evidence == MAPPED), None)
     allowed, fix = "", f"say which column is which {in_mapping()}"
     if sideways:
-        wrong, got = (
-            f"{name} has its days side by side, a column for each",
-            f"{Count(len(sideways[0])):column}",
-        )
+        wrong = f"{name} has its days side by side, a column for each"
+        got = f"{Count(len(sideways[0])):column}"
         allowed = "a row for each day, and a column for each figure"
         fix = "turn the table, so that its rows become columns"
     elif not looks_like_headers(best, rows[at + 1 :]):
@@ -388,11 +386,8 @@ def put_together(
         named = ", ".join(repr(table.part) for table in foreign[:_SHOWN])
         text = f"{named}: out of scope: {Count(left):row} in another currency"
         log.caution("several currencies", text, count=left)
-        account = together.accounting
-        reasons = {**account.reasons, "tables in another currency": left}
-        rows_in, out = account.rows_in + left, account.out_of_scope + left
-        account = replace(account, rows_in=rows_in, out_of_scope=out, reasons=reasons)
-        together = replace(together, accounting=account)
+        others = Accounting(left, 0, out_of_scope=left, reasons={"tables in another currency": left})
+        together = replace(together, accounting=together.accounting + others)
     guesses = [(table.part, each) for table, export in read for each in export.guesses]
     cautions = [(table.part, each) for table, export in read for each in export.warnings]
     further = together.warnings[len(dict.fromkeys(each for _, each in cautions)) :]

@@ -443,10 +443,7 @@ def instagram_time(links: pl.Series) -> pl.Series:
     if not usual.fill_null(False).all():
         stories = links.str.extract(r"/stories/[^/]+/(\d{17,19})", 1).cast(pl.Int64, strict=False)
         code = links.str.extract(r"instagram\.com/(?:[^/]+/)?(?:p|reel|reels|tv)/([A-Za-z0-9_-]{11})", 1)
-    number = (
-        _from_base64(code) if code.null_count() < len(code) else pl.Series([None] * len(code), dtype=pl.Int64)
-    )
-    number = number if stories is None else stories.fill_null(number)
+    number = _from_base64(code) if stories is None else stories.fill_null(_from_base64(code))
     return _moments(number // (1 << 23) + _INSTAGRAM_EPOCH, "instagram")
 
 

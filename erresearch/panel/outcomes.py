@@ -249,16 +249,12 @@ def book(table: pl.DataFrame, request: Request) -> Books:
 
 def _prefer(table: pl.DataFrame, leave: Any, notes: list[str]) -> None:
     """One outcome from two sources is counted once: what was sold before what was measured on a site."""
-    pairs = (
-        table.group_by("entity", "outcome")
-        .agg(pl.col("source").unique())
-        .filter(pl.col("source").list.len() > 1)
-    )
+    pairs = table.group_by("entity", "outcome").agg(pl.col("source").unique())
+    pairs = pairs.filter(pl.col("source").list.len() > 1)
     for entity, outcome, sources in pairs.sort("entity", "outcome").iter_rows():
         here = (pl.col("entity") == entity) & (pl.col("outcome") == outcome)
-        sold = (
-            table.filter(here & pl.col("kind").is_in(["sale", "refund"]))["source"].unique().sort().to_list()
-        )
+        of_sales = table.filter(here & pl.col("kind").is_in(["sale", "refund"]))
+        sold = of_sales["source"].unique().sort().to_list()
         if len(sold) != 1:
             raise GuardError(
                 f"{outcome!r} of {entity!r} comes from several files, and adding them might count it twice",
