@@ -33,6 +33,7 @@ _NUMBERS: Final = (*KINDS["posts"][1], "value", "spend", "engagement")
 _FLAGS: Final = tuple(column.name for column in POSTS.declared if column.dtype == "flag")
 _CONSTANTS: Final = ("platform", "account", "entity", "currency")
 _DATABASE: Final = "duckdb:"
+_HEAD: Final = 3
 _SHOWN: Final = frozenset(
     (*LABELS, *_NUMBERS, *_FLAGS, "published_at", "date", "date_end", "at", "time_precision")
 )
@@ -189,15 +190,13 @@ def hold_posts(posts: pd.DataFrame) -> Lake:
     return Lake("the posts", "posts", rows, tuple(names), "in memory", says_simulated(posts))
 
 
-def look_into(lake: Lake, *, rows: int = 3) -> str:
+def look_into(lake: Lake) -> str:
     """Say what a table holds: its kind, its number of rows, and what stands in the first ones.
 
     Parameters
     ----------
     lake : Lake
         The table.
-    rows : int
-        Rows to show.
 
     Returns
     -------
@@ -221,7 +220,7 @@ def look_into(lake: Lake, *, rows: int = 3) -> str:
     frame: nw.LazyFrame[Any] = nw.from_native(lake.rows).lazy()
     count = int(gather(frame.select(nw.len().alias("rows")))["rows"][0])
     known = [name for name in lake.columns if name in _SHOWN]
-    first = gather(frame.select(*known).head(rows)) if known else None
+    first = gather(frame.select(*known).head(_HEAD)) if known else None
     lines = [f"{lake.name}: {lake.kind}, {lake.format}, {Count(count):row}"]
     if first is not None:
         lines += [f"  {name}: {' | '.join(map(repr, first[name].to_list()))}" for name in known]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ def lay_out(
     too_young = table.filter(pl.col(STATUS) == RowStatus.YOUNG)
     early = dict(too_young.group_by("entity").agg(pl.col("number").unique()).iter_rows())
     rows: list[tuple[str, int]] = []
-    touched, partial, outside, between, fresh = 0, 0, 0, 0, 0
+    left: Counter[str] = Counter()
     short: list[tuple[str, int]] = []
     for entity, platforms in sorted(spans.items()):
         if sold is not None and entity not in sold:
@@ -73,23 +74,19 @@ def lay_out(
         rows += [(entity, n) for n in range(low, high + 1) if n not in gaps | young]
         whole = max(0, high - low + 1)
         part = sum(clock.number(d) != n for d, n in zip(shared, (low, high), strict=True)) if whole else 0
-        touched += end - begin + 1
-        partial += part
-        between += len(gaps)
-        fresh += len(young)
-        outside += end - begin + 1 - whole - part
+        counts = {
+            "partial at either end": part,
+            "outside the dates that the tables share": end - begin + 1 - whole - part,
+            "between two files": len(gaps),
+            "with posts that were too young": len(young),
+        }
+        left.update(counts)
     if not rows:
         raise _nothing_shared(short, spans, sold, clock)
     spine = pl.DataFrame(rows, schema={"entity": pl.String, "number": pl.Int64}, orient="row")
     told = [*_calendar_notes(short, spans, sold, holes, unsold), *_uneven(table), *_silent(table)]
     request.notes.extend(told)
-    counted = {
-        "partial at either end": partial,
-        "outside the dates that the tables share": outside,
-        "between two files": between,
-        "with posts that were too young": fresh,
-    }
-    return spine, RowAccounting(touched, len(rows), counted)
+    return spine, RowAccounting(len(rows) + left.total(), len(rows), left)
 
 
 def _post_spans(table: pl.DataFrame, last: dt.date | None) -> dict[str, dict[str, Span]]:

@@ -469,8 +469,19 @@ def _draw(
 ) -> tuple[pd.DataFrame, Truth]:
     """The rows of a world of any kind, and what is true of them."""
     check_name("world", name, {**WORLDS, **CASES})
+    if name in CASES and design != Design():
+        raise DesignError(
+            f"the world {name!r} has no factors to vary",
+            got=repr(design),
+            fix="leave `design` out, or take one of " + ", ".join(WORLDS),
+        )
     if name in CASES:
-        return _draw_case(name, accounts, weeks, rng, design)
+        case = CASES[name]
+        sizes = whole("accounts", accounts, case.size[0], 2), whole("weeks", weeks, case.size[1], MIN_WEEKS)
+        words = Expected((case.right,), tuple(word for word in DECISIVE if word != case.right))
+        sentence = case.sentence.format(**case.parameters)
+        truth = Truth(name, dict(case.parameters), {case.claim: words}, sentence)
+        return _table(case.table, rng, *sizes, **case.parameters), truth
     world, truth = WORLDS[name], truth_of(name, design)
     if isinstance(world, PanelWorld):
         count, length = whole("accounts", accounts, 40, 1), whole("weeks", weeks, 104, MIN_WEEKS)
@@ -478,22 +489,6 @@ def _draw(
     # fewer than about 2,500 accounts cannot show a nil of ±0.05 to a Poisson regression on such followers
     count, length = whole("accounts", accounts, 5000, 1), whole("weeks", weeks, 12, 1)
     return draw_list(truth, count, length, rng, world=world, design=design), truth
-
-
-def _draw_case(
-    name: str, units: int | None, rows: int | None, rng: Rng, design: Design
-) -> tuple[pd.DataFrame, Truth]:
-    if design != Design():
-        raise DesignError(
-            f"the world {name!r} has no factors to vary",
-            got=repr(design),
-            fix="leave `design` out, or take one of " + ", ".join(WORLDS),
-        )
-    case = CASES[name]
-    sizes = whole("accounts", units, case.size[0], 2), whole("weeks", rows, case.size[1], MIN_WEEKS)
-    words = Expected((case.right,), tuple(word for word in DECISIVE if word != case.right))
-    truth = Truth(name, dict(case.parameters), {case.claim: words}, case.sentence.format(**case.parameters))
-    return _table(case.table, rng, *sizes, **case.parameters), truth
 
 
 def _generator(rng: int | Rng) -> Rng:
