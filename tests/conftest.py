@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -54,6 +55,11 @@ get_ipython().run_line_magic("cd", "-q {folder}")
 get_ipython().run_line_magic("reset", "-f")
 """
 
+# nbval compares no picture: they are drawn, once and not a second time to be cut close, and little is packed.
+PICTURES = """
+get_ipython().config.InlineBackend.print_figure_kwargs = {"bbox_inches": None, "pil_kwargs": {"compress_level": 1}}
+"""
+
 
 class KernelsInTurn:
     """Starts nbval's kernel for the first notebook and hands it on to the next, for its imports take longest.
@@ -80,6 +86,7 @@ class KernelsInTurn:
             else:
                 return kernel
         made = RunningKernel(kernel_name, cwd=cwd, startup_timeout=startup_timeout)
+        made.await_idle(made.execute_cell_input(PICTURES, allow_stdin=False), startup_timeout)
         made.end, made.stop = made.stop, lambda: self.keep(made)
         return made
 
@@ -114,14 +121,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from now on, in what the tests make."""
+    """Look for garbage from now on, in what the tests make; less often than usual, for it takes long to look."""
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
     gc.enable()
 
 
+# What was held is given back at the very end, or DuckDB complains that it leaks: pytest need not look through it.
+atexit.register(gc.unfreeze)
+
+
 def pytest_sessionfinish() -> None:
-    """Give back what was held, or libraries complain at the end that it leaks."""
-    gc.unfreeze()
+    """No kernel outlives the tests."""
     KERNELS.end()
 
 

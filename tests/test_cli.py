@@ -321,12 +321,12 @@ def long_exports(tmp_path_factory) -> list[Path]:
 @pytest.mark.parametrize(
     ("command", "after", "whom", "number"),
     [
-        ("reproduce", 0.6, "group", signal.SIGINT),
-        ("reproduce", 3.0, "process", signal.SIGINT),
+        ("reproduce", 0.5, "group", signal.SIGINT),
+        ("reproduce", 1.8, "process", signal.SIGINT),
+        pytest.param("reproduce", 3.0, "process", signal.SIGTERM, marks=pytest.mark.slow),
         pytest.param("reproduce", 7.0, "group", signal.SIGINT, marks=pytest.mark.slow),
-        ("reproduce", 2.0, "process", signal.SIGTERM),
-        ("audit", 0.9, "group", signal.SIGHUP),
-        ("audit", 1.6, "process", signal.SIGINT),
+        ("audit", 0.6, "group", signal.SIGHUP),
+        ("audit", 1.2, "process", signal.SIGTERM),
         ("pool", 0.4, "process", signal.SIGINT),
     ],
 )

@@ -100,12 +100,15 @@ def test_each_platform_by_its_own_set(engine: str, posts: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("rate", [("M03", "followers", "mean"), ("M04", "reach", "sum")], ids=lambda r: r[0])
-@pytest.mark.parametrize("every", [None, "week", "month", "quarter", "year", "day"])
-def test_rates_per_period(
-    engine: str, rate: tuple[str, str, str], every: str | None, posts: pd.DataFrame
-) -> None:
-    name, bottom, how = rate
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [
+        ("M03", None), ("M04", None), ("M03", "week"), ("M04", "week"),
+        ("M04", "month"), ("M03", "quarter"), ("M04", "year"), ("M03", "day"),
+    ],
+)  # fmt: skip
+def test_rates_per_period(engine: str, name: str, every: str | None, posts: pd.DataFrame) -> None:
+    bottom, how = {"M03": ("followers", "mean"), "M04": ("reach", "sum")}[name]
     got = engagement_rate(on(engine, posts), definition=name, every=every)
     table = posts.assign(x=own_total(posts))
     keys = ["platform", "account"]

@@ -7,6 +7,7 @@ import itertools
 import json
 import pickle
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ from erresearch.errors import DataError, ErresearchError, UnknownNameError, miss
 PACKAGE = Path(errors.__file__).parent
 KINDS = {name for name in errors.__all__ if issubclass(getattr(errors, name), Exception)}
 OWN_WORDS = 200
+
+
+@cache
+def sources() -> dict[str, tuple[str, ast.Module]]:
+    """Each file of the package, as it is written and taken apart."""
+    texts = {str(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
+    return {name: (text, ast.parse(text)) for name, text in texts.items()}
 
 
 def own_words(part: ast.expr) -> int:
@@ -46,11 +54,7 @@ def messages(tree: ast.AST):
 
 
 def test_a_message_has_at_most_200_characters_of_our_own_words():
-    found = [
-        (path.name, line, count)
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for line, count in messages(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    found = [(name, line, count) for name, (_, tree) in sources().items() for line, count in messages(tree)]
     assert len(found) > 500
     assert [each for each in found if each[-1] > OWN_WORDS] == []
 
@@ -81,8 +85,7 @@ def uncounted(tree: ast.AST, nouns: set[str]):
 
 
 def test_a_number_and_its_noun_are_written_by_one_helper():
-    sources = {path.name: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
-    phrases = {phrase for text in sources.values() for phrase in PHRASE.findall(text)}
+    phrases = {phrase for text, _ in sources().values() for phrase in PHRASE.findall(text)}
     assert len(phrases) > 100
     # the last word is the noun, or a verb that is one behind other numbers too
     pairs = [(f"{errors.Count(1):{phrase}}", f"{errors.Count(2, of=2):{phrase}}") for phrase in phrases]
@@ -92,7 +95,7 @@ def test_a_number_and_its_noun_are_written_by_one_helper():
     }
     nouns -= {"times"}  # a factor too: "6 times a usual one"
     assert {"rows", "accounts", "entities", "analyses"} <= nouns
-    found = [(name, told) for name, text in sources.items() for told in uncounted(ast.parse(text), nouns)]
+    found = [(name, told) for name, (_, tree) in sources().items() for told in uncounted(tree, nouns)]
     assert found == []
     counted = 'f"{len(rows)} odd rows are empty", f"{n:,} rows", f"{Count(n):row}", f"{LEAST:,} rows", f"{x:.2f} rows"'
     assert list(uncounted(ast.parse(counted), {"rows"})) == ["len(rows) odd rows are empty", "n rows"]

@@ -35,7 +35,7 @@ from erresearch.workshop import (
     unrelated,
 )
 from erresearch.workshop.exercises import number, sentence, word
-from erresearch.workshop.sliders import choice_box
+from erresearch.workshop.sliders import _LOOKS, choice_box
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = {"1": 4, "2": 1, "3": 11}
@@ -169,11 +169,8 @@ def test_an_unknown_mark_or_block_in_a_source_is_refused():
 # Notebooks as run
 
 
-@pytest.mark.parametrize(
-    "source",
-    [SOURCES[0], *(pytest.param(path, marks=pytest.mark.slow) for path in SOURCES[1:])],
-    ids=lambda p: p.stem,
-)
+@pytest.mark.slow  # test_lab_browser.py runs the first session in a kernel, and looks at its sliders
+@each_session
 def test_unsolved_exercises_run_in_a_kernel_and_show_crosses_and_sliders(source: Path):
     notebook = read(source, "exercises")
     NotebookClient(notebook, timeout=300).execute()
@@ -233,7 +230,7 @@ def marks(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith(("✓", "✗", "○"))]
 
 
-@pytest.mark.parametrize("source", SOURCES[1:], ids=lambda p: p.stem)  # the first runs in a kernel above
+@each_session
 def test_unsolved_exercises_run_and_show_a_cross_without_a_hint(run: Any, source: Path):
     lines = marks(run(source.stem[0], "exercises", {}))
     names = [name for name in EXERCISES if name.startswith(source.stem[0])]
@@ -460,7 +457,9 @@ def test_a_slider_works_at_its_ends_and_where_it_stands_still(name: str):
     table = static_table(one, views).splitlines()
     assert "simulated; planted truth" in table[0]
     assert len(table) == 4
-    assert one.at(one.settings[0], rng=3).figures == views[0].figures
+    # a view is kept, and drawn anew it is the same
+    assert one.at(one.settings[0], rng=3) is views[0]
+    assert _LOOKS[name].__wrapped__(one.settings[0], 3).figures == views[0].figures  # type: ignore[attr-defined]
 
 
 def test_at_every_strength_of_confounding_the_elasticity_is_nil_and_r_climbs():

@@ -360,11 +360,12 @@ def _listed(percent: float, rng: int) -> View:
     )
 
 
+# each fitted once: a slider comes back to where it stood, and starts at a setting that is shown still
 _LOOKS: Final[Mapping[str, Callable[[float, int], View]]] = {
-    "list": _listed,
-    "confounding": _confounded,
-    "shared denominator": _shared_denominator,
-    "weeks": _weeks,
+    "list": functools.lru_cache(maxsize=32)(_listed),
+    "confounding": functools.lru_cache(maxsize=32)(_confounded),
+    "shared denominator": functools.lru_cache(maxsize=32)(_shared_denominator),
+    "weeks": functools.lru_cache(maxsize=32)(_weeks),
 }
 
 SWITCH: Final = "ERRESEARCH_WIDGETS"
