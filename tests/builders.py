@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from erresearch.datasets import load
 from erresearch.errors import ErresearchError
 from erresearch.exports import Export, read_export
 from erresearch.results import Estimate, StudentT
@@ -34,6 +35,12 @@ def export_of(name: str) -> Export | str:
         return read_export(FILES / name)
     except ErresearchError as error:
         return str(error)
+
+
+@functools.cache
+def loaded(name: str) -> pd.DataFrame:
+    """A data set that ships, read once, and only looked at."""
+    return load(name)
 
 
 @functools.cache

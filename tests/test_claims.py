@@ -701,8 +701,12 @@ def test_an_unknown_procedure(panel) -> None:
         evidence_for(replace(ARROW, procedure="magic"), panel)
 
 
-def test_the_embedded_data_sets() -> None:
-    data = embedded()
+@pytest.fixture(scope="module")
+def data() -> dict[str, pd.DataFrame]:
+    return embedded()
+
+
+def test_the_embedded_data_sets(data) -> None:
     assert next(iter(data)) == "movies"
     assert {name for name, table in data.items() if table.attrs.get("simulated")} == {*WORLDS, *CASES}
 
@@ -734,8 +738,8 @@ def test_the_planted_exponent_is_found(world) -> None:
     assert verdict.word not in simulation.truth.words["C07"].wrong
 
 
-def test_films(recwarn) -> None:
-    score, contrast = examine(["C05a", "C05b"], {"movies": embedded()["movies"]})
+def test_films(data, recwarn) -> None:
+    score, contrast = examine(["C05a", "C05b"], {"movies": data["movies"]})
     assert score.qualifiers == contrast.qualifiers == ("proxy",)
     assert score.estimate.n_rows == 2751
     # more reviews go with far more box office than better ones do

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import loaded
 from hypothesis import given, settings, strategies as st
 
-from erresearch.datasets import load
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
@@ -33,7 +33,7 @@ def panel(accounts: int = 10, weeks: int = 20, seed: int = 1) -> pd.DataFrame:
 
 
 def films() -> pd.DataFrame:
-    table = load("movies")
+    table = loaded("movies")
     table = table[(table["reviews"] > 0) & table["meter"].notna()]
     return pd.DataFrame(
         {

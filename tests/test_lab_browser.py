@@ -1,7 +1,7 @@
 """JupyterLab as `make lab` opens it, in a real browser: notebooks run from top to bottom without an error.
 
 In the workshop sliders are moved, unsolved exercises show ✗ and solved ones ✓. One short notebook and one session are
-run always, all of them with ``-m slow``. Pictures are written to ``build/screens``.
+run always, one after the other in one window, all of them with ``-m slow``. Pictures are written to ``build/screens``.
 """
 
 from __future__ import annotations
@@ -282,8 +282,10 @@ def test_slides_turn_by_keyboard_and_ask_for_nothing(browser: Any, tmp_path: Pat
         context.close()
 
 
-def test_the_profile_opens_the_first_notebook_which_runs_and_leads_to_the_board(page, server):
-    """The notebooks are listed in order; there is neither news nor a tour."""
+def test_the_profile_opens_the_first_notebook_which_leads_to_the_board_and_a_session_runs_beside_it(
+    page, server
+):
+    """The notebooks are listed in order; there is neither news nor a tour. A long cell can be interrupted."""
     visit(page, server, "/")
     page.wait_for_selector(".jp-NotebookPanel")
     page.wait_for_selector(".jp-DirListing-item")
@@ -308,6 +310,17 @@ def test_the_profile_opens_the_first_notebook_which_runs_and_leads_to_the_board(
     )
     page.locator(".jp-RenderedMarkdown a", has_text="the board").click()
     page.locator(".jp-MarkdownViewer h1", has_text="The board").wait_for()
+
+    check_session(page, server, "exercises", SESSIONS[0], "✗")
+    page.evaluate(
+        "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
+        ".find((cell) => cell.model.type === 'code');"
+        "cell.model.sharedModel.setSource('import time\\nprint(\"begun\", flush=True)\\ntime.sleep(600)'); }"
+    )
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
+    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
+    page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
 
 
 @pytest.mark.slow
@@ -361,21 +374,6 @@ def check_session(page: Any, server: Any, kind: str, stem: str, mark: str) -> No
         assert before[0] != after[0]
         assert page.evaluate(BYTES, after[1]) == "80,78,71"
     page.screenshot(path=SCREENS / f"lab-workshop-{kind}-{stem[0]}-moved.png")
-
-
-def test_sliders_move_unsolved_exercises_show_a_cross_and_a_long_cell_can_be_interrupted(
-    page: Any, server: Any
-):
-    check_session(page, server, "exercises", SESSIONS[0], "✗")
-    page.evaluate(
-        "() => { const cell = jupyterapp.shell.currentWidget.content.widgets"
-        ".find((cell) => cell.model.type === 'code');"
-        "cell.model.sharedModel.setSource('import time\\nprint(\"begun\", flush=True)\\ntime.sleep(600)'); }"
-    )
-    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.locator(".jp-OutputArea-output", has_text="begun").wait_for()
-    page.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel').then(() => true)")
-    page.locator(".jp-OutputArea-output", has_text="KeyboardInterrupt").first.wait_for()
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from builders import loaded
 from hypothesis import given, settings, strategies as st
 
-from erresearch.datasets import load
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError
@@ -50,7 +50,7 @@ def counts(accounts: int = 12, rows: int = 25, seed: int = 0) -> pd.DataFrame:
 
 
 def films() -> pd.DataFrame:
-    table = load("movies")
+    table = loaded("movies")
     table = table[(table["reviews"] > 0) & table["meter"].notna() & (table["year"] >= 1980)]
     return pd.DataFrame(
         {

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from builders import script
+from builders import loaded, script
 from hypothesis import given, settings, strategies as st
 
 import erresearch as er
-from erresearch.datasets import load
 from erresearch.engine.expressions import log
 from erresearch.engine.moments import Moments
 from erresearch.errors import ColumnError, DataError, DesignError, UnknownNameError
@@ -50,7 +49,7 @@ def simulated(*, accounts: int = 15, weeks: int = 30, seed: int = 1, keep: float
 
 
 def films() -> pd.DataFrame:
-    table = load("movies")
+    table = loaded("movies")
     table = table[(table["reviews"] > 0) & table["meter"].notna() & (table["year"] >= 1980)]
     return pd.DataFrame(
         {
