@@ -18,7 +18,7 @@ from erresearch.exports.lazy_tables import Lake, called_simulated, hold_posts
 from erresearch.exports.log import Export
 from erresearch.io import pd, pl
 from erresearch.metrics.published_bands import band
-from erresearch.metrics.rates import DEFINITIONS, engagement_rate
+from erresearch.metrics.rates import DEFINITIONS, Rates, engagement_rate
 from erresearch.metrics.shares import nps
 from erresearch.panel.records import Panel, RowAccounting
 from erresearch.results import Estimate, Table
@@ -102,12 +102,15 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
     rows = []
     lake = posts if isinstance(posts, Lake) or posts is None else hold_posts(posts)
     for platform, kind, mine in () if lake is None else _kinds(lake):
+        made: dict[str, Rates] = {}  # several sources print one formula under names of their own
         for definition in DEFINITIONS.values():
             row: dict[str, object] = {"platform": platform, "post_type": kind, "definition": definition.id}
             row |= {"formula": definition.formula, "unit": definition.per}
             try:
                 with own_warnings():
-                    found = engagement_rate(mine, definition=definition.id, zero="drop")
+                    same = made.get(definition.formula)
+                    found = same or engagement_rate(mine, definition=definition.id, zero="drop")
+                made |= dict.fromkeys((definition.formula, found.definition.formula), found)
                 row |= {name: getattr(found, name) for name in ("mean", "median", "n")}
                 row |= {"formula": found.definition.formula, "band": _bands(found)}
             except ErresearchError as error:
@@ -120,12 +123,12 @@ def side_by_side(posts: pd.DataFrame | Lake | None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _bands(found: object) -> str:
+def _bands(found: Rates) -> str:
     """What each source calls this rate, with the source."""
     said = []
     for source in _SOURCES:
         with contextlib.suppress(ErresearchError):
-            placed = band(found, source=source)  # type: ignore[arg-type]
+            placed = band(found, source=source)
             said.append(f"{placed.label} ({placed.source.name.capitalize()}, {placed.date})")
     return "; ".join(said)
 
