@@ -15,12 +15,11 @@ from erresearch.relate.distributed_lags import (
     DAYS,
     Drawn,
     ShopSeries,
-    event_lags,
     reach,
     season,
     weighted_sum,
 )
-from erresearch.relate.shop_days import daily_response
+from erresearch.relate.shop_days import daily_response, event_lags
 from erresearch.results import in_money
 from erresearch.worlds import SHOP_WORLDS, simulate_shop
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -12,7 +12,6 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 
 from erresearch.errors import Count, DesignError
-from erresearch.io import pd
 from erresearch.results import DailyResponse, Doubt, Estimate, Precedence, Reliability, Shown, StudentT
 
 #: Days below which a season, a memory and a window ahead cannot be told apart.
@@ -180,10 +179,12 @@ class ShiftFit:
 
 def window_means(values: np.ndarray, first: int, last: int) -> np.ndarray:
     """Mean of the known values of periods t − last … t − first; nan where less than four fifths are known."""
-    length = last - first + 1
-    means = pd.Series(values).rolling(length, min_periods=math.ceil(_KNOWN * length)).mean()
+    length, known = last - first + 1, ~np.isnan(values)
+    figures = np.where(known, values, 0.0), known
+    sums, counts = (np.convolve(part, np.ones(length))[: len(values)] for part in figures)
+    means = np.where(counts >= math.ceil(_KNOWN * length), sums / np.maximum(counts, 1), math.nan)
     means[: length - 1] = math.nan  # the window begins before the first period
-    return means.shift(first).to_numpy()
+    return np.roll(np.pad(means, (0, abs(first)), constant_values=math.nan), first)[: len(values)]
 
 
 def prewhiten(columns: np.ndarray, memory: np.ndarray) -> np.ndarray:
@@ -404,23 +405,6 @@ def season(position: np.ndarray, year: float, pairs: int = 3) -> list[np.ndarray
     n = len(position)
     columns = [np.ones(n), np.linspace(-1.0, 1.0, n)]
     return columns + waves(position / year, pairs) if n >= 0.8 * year else columns
-
-
-def event_lags(
-    happened: Mapping[str, tuple[np.ndarray, bool]],
-    rows: int,
-    singly: Sequence[int],
-    windows: Sequence[tuple[int, int]],
-) -> np.ndarray:
-    """Leads and lags of events that pass, singly and summed over windows; a step stays where it is."""
-    columns = [np.empty((rows, 0))]
-    for values, passes in happened.values():
-        n = len(values)
-        padded = np.pad(values, n)
-        moved = {lag: padded[n - lag : 2 * n - lag] for lag in range(-n, n + 1)} if passes else {0: values}
-        columns += [moved[lag] for lag in (singly if passes else (0,))]
-        columns += [np.sum([moved[lag] for lag in range(a, b + 1)], axis=0) for a, b in windows if passes]
-    return np.column_stack(columns)
 
 
 class Shop(NamedTuple):

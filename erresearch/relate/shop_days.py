@@ -21,7 +21,6 @@ from erresearch.relate.distributed_lags import (
     WEEKS,
     Shop,
     ShopSeries,
-    event_lags,
     respond,
     season,
 )
@@ -367,6 +366,23 @@ def _refuse_missing(what: str, missing: np.ndarray, where: str) -> None:
             allowed=f"{100 * _MOST_MISSING:.0f} %",
             fix=f"write 0 {where}",
         )
+
+
+def event_lags(
+    happened: Mapping[str, tuple[np.ndarray, bool]],
+    rows: int,
+    singly: Sequence[int],
+    windows: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """Leads and lags of events that pass, singly and summed over windows; a step stays where it is."""
+    columns = [np.empty((rows, 0))]
+    for values, passes in happened.values():
+        n = len(values)
+        padded = np.pad(values, n)
+        moved = {lag: padded[n - lag : 2 * n - lag] for lag in range(-n, n + 1)} if passes else {0: values}
+        columns += [moved[lag] for lag in (singly if passes else (0,))]
+        columns += [np.sum([moved[lag] for lag in range(a, b + 1)], axis=0) for a, b in windows if passes]
+    return np.column_stack(columns)
 
 
 def _held(table: pd.DataFrame, controls: Sequence[str]) -> tuple[np.ndarray, list[Doubt]]:
