@@ -415,8 +415,10 @@ def test_what_pairs_of_shops_find_is_foreseen_from_honest_noise():
     assert np.mean([noise.sigma for noise in noises]) == pytest.approx(0.1 * math.sqrt(2), rel=0.08)
     rng = np.random.default_rng(1)
     places = rng.integers(0, 101, (design.length + 1, 200))
-    empty = zip(randomisation.empty_windows(noises, design), noises, strict=True)
-    windows = tuple(randomisation.placebo_window(*each, places, rng) for each in empty)
+    windows = tuple(
+        randomisation.placebo_window(randomisation.empty_window(noise, design), noise, places, rng)
+        for noise in noises
+    )
     z = exposure(draws(design, 6, 60, rng)[0], design.lags)
     sums = draw_again(windows, z, complete=False)
     assert np.mean(sums.outcome**2 / sums.size[:, None]) == pytest.approx(1, abs=0.12)

@@ -52,7 +52,7 @@ def test_one_entity_agrees_with_statsmodels_refits_and_its_diebold_mariano(one):
 
     a, b = refits(one, ["revenue", "engagement"]), refits(one, ["revenue", "spend"])
     found = predictive_gain(one, Y, add=X, versus=Z, by=None, time="week", season=0)
-    assert found.n_rows == len(a)
+    assert found.gain.n_rows == len(a)
     assert found.losses["add"] == pytest.approx(np.mean((a.y - a.forecast) ** 2), rel=1e-8)
     assert found.losses["rival"] == pytest.approx(np.mean((b.y - b.forecast) ** 2), rel=1e-8)
     oracle = diebold_mariano_test(a.y.to_numpy(), b.forecast.to_numpy(), a.forecast.to_numpy(), lags=0)
@@ -111,10 +111,10 @@ def test_panel_forecasts_agree_with_refits():
     panel = panel_of(accounts=6, weeks=40)
     found = predictive_gain(panel, Y, add=X, **HOW, season=0)
     add, rival, count = by_hand(panel)
-    assert found.n_rows == count
+    assert found.gain.n_rows == count
     assert found.losses["add"] == pytest.approx(add, rel=1e-8)
     assert found.losses["rival"] == pytest.approx(rival, rel=1e-8)
-    assert "to 2023-10-02), least squares" in found.method
+    assert "to 2023-10-02), least squares" in found.gain.method
 
 
 def test_what_helps_and_what_does_not():
@@ -144,7 +144,7 @@ def test_the_season_is_not_credited():
     found = predictive_gain(panel, Y, add="calendar", **HOW)
     assert found.gain.interval.inside(-0.03, 0.03)
     assert 0.0 in found.gain.interval
-    assert "value 52 periods before" in found.method
+    assert "value 52 periods before" in found.gain.method
     assert set(found.losses) == {"account mean", "rival", "add", "last value", "value a season before"}
 
 
@@ -152,7 +152,7 @@ def test_naive_losses():
     panel = panel_of(accounts=4, weeks=30)
     found = predictive_gain(panel, Y, add=X, **HOW, season=4)
     logs = np.log(panel["revenue"]).groupby(panel["account"])
-    first = re.search(r"origins \((\S+) to", found.method)
+    first = re.search(r"origins \((\S+) to", found.gain.method)
     later = panel["week"].astype(str) >= first[1]
     for words, n in (("last value", 1), ("value a season before", 4)):
         errors = (np.log(panel["revenue"]) - logs.shift(n))[later]
@@ -260,6 +260,6 @@ def test_what_it_says():
     found = predictive_gain(panel_of(), Y, add=X, **HOW)
     assert "log engagement against the baseline for log revenue" in str(found)
     assert found._repr_markdown_().startswith("**predictive gain**")
-    assert "Clark–West" in found.method
+    assert "Clark–West" in found.gain.method
     assert found.gain.n_accounts == 12
     assert found.gain.at(0.99).interval.low < found.gain.interval.low

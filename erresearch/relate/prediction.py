@@ -370,9 +370,6 @@ def _compare(
         r2=1 - means["add"] / means["account mean"],
         r2_rival=1 - means["rival"] / means["account mean"],
         losses=means,
-        method=method,
-        n_rows=len(saved),
-        n_accounts=accounts,
         dropped=dropped,
         cautions=short if accounts == 1 else few_accounts(accounts),
     )

@@ -341,15 +341,11 @@ class PredictiveGain(Headed):
     add, versus : tuple of str
         Predictors added to the baseline, and their rivals (empty where the baseline itself is the rival).
     gain : Estimate
-        Share of the squared prediction error saved: above 0 where `add` predicts better.
+        Share of the squared prediction error saved, over forecasts: above 0 where `add` predicts better.
     r2, r2_rival : float
         Out-of-sample R² with `add` and of the rival: 1 − MSE/MSE of the account's mean so far.
     losses : mapping of str to float
         Mean squared error of each forecast, the naive ones included.
-    method : str
-        Baseline, origins and test in words.
-    n_rows, n_accounts : int
-        Forecasts compared, and accounts.
     dropped : mapping of str to int
         Rows left out, by reason.
     cautions : tuple of str
@@ -364,9 +360,6 @@ class PredictiveGain(Headed):
     r2: float
     r2_rival: float
     losses: Mapping[str, float]
-    method: str
-    n_rows: int
-    n_accounts: int
     dropped: Mapping[str, int]
     cautions: tuple[str, ...] = ()
 
