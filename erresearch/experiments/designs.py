@@ -127,13 +127,6 @@ class PauseDesign:
         """Of a plan by shops, when one stops: spread over the middle, so that every pair has time on both sides."""
         return self.length // 4 + (self.length // 2) * np.arange(self.groups) // self.groups
 
-    @property
-    def possible(self) -> int:
-        """Number of plans among which chance decides."""
-        if self.kind == "shops":
-            return int(2**self.groups * math.factorial(self.groups))
-        return int(math.comb(self.size, self.size // 2) ** self.groups)
-
     def reachable(self, periods: int, units: int = 1) -> float:
         """Smallest two-sided p-value once `periods` of the plan are over, in so many shops with a draw of their own.
 

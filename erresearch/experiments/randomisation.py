@@ -46,9 +46,9 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
         first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
         return ~np.stack([stops & first, stops & ~first], axis=2), False
     half = [True] * (design.size // 2) + [False] * (design.size // 2)
-    if design.possible**units <= min(ALL_OF_THEM, 4 * count):
-        orders = sorted(set(itertools.permutations(half)))
-        every = np.array(list(itertools.product(orders, repeat=design.groups * units)))
+    orders, groups = sorted(set(itertools.permutations(half))), design.groups * units
+    if len(orders) ** groups <= min(ALL_OF_THEM, 4 * count):
+        every = np.array(list(itertools.product(orders, repeat=groups)))
         blocks, complete = every.reshape(len(every), units, 1, -1), True
     else:
         shape = (count, units, 1, design.groups, design.size)

@@ -19,7 +19,7 @@ from erresearch.relate.design import Effect, listed, open_moments, still, with_c
 from erresearch.relate.distributed_lags import cosine_covariance
 from erresearch.relate.fitted_models import Covariance
 from erresearch.relate.inference import without_constant
-from erresearch.relate.lags import DATE_TEXT, open_panel
+from erresearch.relate.lags import DATE_TEXT, LagSpecification, open_panel
 from erresearch.relate.regressions import least_squares
 from erresearch.relate.temporal_precedence import EntityModels, leverages
 from erresearch.results import Estimate, FisherZ, Fit, StudentT
@@ -465,13 +465,8 @@ def _models(
     rows = open_panel(data, columns, by=None, time=time)
     pairs = [(column, lag) for column in range(len(columns)) for lag in range(1, _LAGS + 1)]
     past = [rows.label(*pair) for pair in pairs]
-    models = EntityModels.collect(
-        rows,
-        [*((column, 0) for column in range(len(columns))), *pairs],
-        also=past,
-        words=(f"OLS given {_LAGS} lags of every column, ", ""),
-        level=level,
-        n_accounts=0,
-        jackknifed=True,
-    )
+    wanted = [*((column, 0) for column in range(len(columns))), *pairs]
+    asked = LagSpecification(rows=rows, wanted=wanted, held=(), controls=range(0), lags=_LAGS, level=level)
+    words = f"OLS given {_LAGS} lags of every column, "
+    models = EntityModels.collect(asked, also=past, words=words, alone=True)
     return models, rows.names, past

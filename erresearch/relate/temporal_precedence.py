@@ -82,23 +82,17 @@ class EntityModels:
     words: str
     level: float
     dropped: Mapping[str, int]
-    n_accounts: int = 1  # 0 where rows are of no account
-    jackknifed: bool = False  # residuals over 1 − leverage, as in HC3, in place of the factor T/(T − k)
+    alone: bool  # rows of no account, with residuals over 1 − leverage, as in HC3, in place of the factor T/(T − k)
 
     @classmethod
     def collect(
-        cls,
-        rows: LaggedRows,
-        wanted: Sequence[tuple[int, int]],
-        *,
-        also: Sequence[str],
-        events: Sequence[str] = (),
-        words: tuple[str, str],
-        level: float,
-        n_accounts: int = 1,
-        jackknifed: bool = False,
+        cls, asked: LagSpecification, *, also: Sequence[str], words: str, alone: bool = False
     ) -> EntityModels:
-        """Rows that have all columns, without events that none of them saw; `words` stand before and after the season."""
+        """Rows that have all columns, without events that none of them saw; `words` stand before the season.
+
+        Rows that are `alone` are of no account, and their residuals are jackknifed.
+        """
+        rows, wanted, events = asked.rows, asked.wanted, asked.events
         labels = [rows.label(*pair) for pair in wanted]
         lagged = rows.frame.select(*[rows.shifted(*pair) for pair in wanted], nw.col("clock"))
         found = gather(lagged, small=rows.small).sort("clock")
@@ -118,11 +112,11 @@ class EntityModels:
             table=table,
             fixed=fixed,
             also=(*also, *seen),
-            words=how.join(words) + f", of which {unseen} in none of these rows" * bool(unseen),
-            level=level,
+            words=f"{words}{how}{asked.also_held}"
+            + f", of which {unseen} in none of these rows" * bool(unseen),
+            level=asked.level,
             dropped=dropped,
-            n_accounts=n_accounts,
-            jackknifed=jackknifed,
+            alone=alone,
         )
 
     @property
@@ -146,7 +140,7 @@ class EntityModels:
             pick = np.array([each.get(column, 0.0) for column in on])
             around = StudentT(float(pick @ beta), math.sqrt(max(float(pick @ covariance @ pick), 0.0)), df)
             found[name] = around.estimate(
-                name, self.level, n_rows=self.n_rows, n_accounts=self.n_accounts, method=how
+                name, self.level, n_rows=self.n_rows, n_accounts=int(not self.alone), method=how
             )
         return found
 
@@ -168,9 +162,9 @@ class EntityModels:
         check_design(swept.T @ swept, on, np.sum((own - own.mean(axis=0)) ** 2, axis=0))
         beta = np.linalg.lstsq(regressors, self.table[outcome], rcond=None)[0]
         residuals = self.table[outcome] - regressors @ beta
-        if self.jackknifed:
+        if self.alone:
             residuals /= 1 - leverages(regressors)
-        parameters = 0 if self.jackknifed else None
+        parameters = 0 if self.alone else None
         covariance, df = cosine_covariance(regressors, residuals, parameters=parameters)
         return beta[fixed:], covariance[fixed:, fixed:], df
 
@@ -367,14 +361,8 @@ def lag_models(asked: LagSpecification) -> PanelModels | EntityModels:
     """Models of one entity over time, lag-augmented, or of several."""
     if asked.rows.accounts > 1:
         return PanelModels(asked)
-    return EntityModels.collect(
-        asked.rows,
-        asked.wanted,
-        also=asked.control_lags(asked.lags + 1),
-        events=asked.events,
-        words=(f"OLS, {asked.depth} and one more not tested, ", asked.also_held),
-        level=asked.level,
-    )
+    words = f"OLS, {asked.depth} and one more not tested, "
+    return EntityModels.collect(asked, also=asked.control_lags(asked.lags + 1), words=words)
 
 
 def _resting(moments: Moments, swept: Swept) -> set[str]:
