@@ -504,20 +504,3 @@ def one_day(days: Any, revenue: np.ndarray, name: str) -> list[Doubt]:
     held = f"{days[best]:%Y-%m-%d} holds {100 * share:.2g} % of all {name}"
     text = f"{held}, {times:,.0f} times a usual day: is it right? Sums of money hang on it"
     return [Doubt("one day", text, share, True, "one-day")] if far_out(share, times) else []
-
-
-def event_lags(
-    happened: Mapping[str, tuple[np.ndarray, bool]],
-    rows: int,
-    singly: Sequence[int],
-    windows: Sequence[tuple[int, int]],
-) -> np.ndarray:
-    """Leads and lags of events that pass, singly and summed over windows; a step stays where it is."""
-    columns = [np.empty((rows, 0))]
-    for values, passes in happened.values():
-        n = len(values)
-        padded = np.pad(values, n)
-        moved = {lag: padded[n - lag : 2 * n - lag] for lag in range(-n, n + 1)} if passes else {0: values}
-        columns += [moved[lag] for lag in (singly if passes else (0,))]
-        columns += [np.sum([moved[lag] for lag in range(a, b + 1)], axis=0) for a, b in windows if passes]
-    return np.column_stack(columns)
