@@ -73,9 +73,9 @@ def fit(name: str) -> Fit:
     )
 
 
-def bins(name: str, count: int) -> Bins:
+def bins(count: int) -> Bins:
     points = np.arange(count, dtype=float)
-    return Bins(x=points, y=points, low=points, high=points, n=points.astype(int), x_name=name, y_name=name)
+    return Bins(x=points, y=points, low=points, high=points, n=points.astype(int))
 
 
 def export(name: str, rows: int) -> Export:
@@ -114,7 +114,7 @@ def values(name: str) -> list[object]:
         log_ols=number,
         reliability=((0.9, number),),
         spline=None,
-        points=bins(name, 3),
+        points=bins(3),
         shared_denominator=-0.5,
         dropped={name: 1},
     )
@@ -123,7 +123,7 @@ def values(name: str) -> list[object]:
         number,
         number.interval,
         fit(name),
-        bins(name, 3),
+        bins(3),
         decay,
         verdict,
         Table.of([name], [[name]]),
@@ -272,4 +272,4 @@ def test_a_file_is_shown_without_its_rows():
     ("count", "said"), [(0, "0 bins of 0 rows"), (2, "2 bins of 1 row"), (3, "3 bins of 3 rows")]
 )
 def test_bins_are_counted_and_not_listed(count: int, said: str):
-    assert str(bins("reach", count)) == f"reach by reach: {said}"
+    assert str(bins(count)) == f"reactions (log of the mean) by followers (log): {said}"

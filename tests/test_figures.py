@@ -73,8 +73,6 @@ def some_decay(beta: float, half: float = 0.03, *, spline: bool = False, low: fl
         low=beta * x - error,
         high=beta * x + error,
         n=np.arange(8, 16),
-        x_name="followers",
-        y_name="reactions",
     )
     curve = (
         Bins(
@@ -83,8 +81,6 @@ def some_decay(beta: float, half: float = 0.03, *, spline: bool = False, low: fl
             low=beta * x,
             high=beta * x,
             n=np.full(8, 92),
-            x_name="followers",
-            y_name="reactions",
         )
         if spline
         else None

@@ -170,15 +170,19 @@ def _reactions(data: Any, reactions: str | Sequence[str] | None, followers: str,
     return _total([nw.col(name).cast(nw.Float64()) for name in wanted]).alias("reactions")
 
 
-def _points(moments: Moments, name: str) -> tuple[Bins, float]:
-    """Mean reactions by bin of log followers, and r(log ER, log F) if reactions did not depend on followers."""
-    source = moments.need_rows()
+def _location(moments: Moments, name: str) -> tuple[float, float]:
+    """Mean of log followers about the origin, and their standard deviation."""
     n = moments.weight.sum()
-    mean = moments.sums.sum(axis=0) / n
-    variance = np.einsum("gii->i", moments.grams()) / n - mean**2
-    centre, sd = float(mean[0]), math.sqrt(max(variance[0], 0.0))
+    centre = float(moments.sums[:, 0].sum() / n)
+    sd = math.sqrt(max(float(moments.grams()[:, 0, 0].sum() / n - centre**2), 0.0))
     if sd == 0:
         raise DesignError(f"{name!r} does not vary", fix="a slope needs accounts of different sizes")
+    return centre, sd
+
+
+def _points(moments: Moments, name: str) -> tuple[Bins, float]:
+    """Mean reactions by bin of log followers, and r(log ER, log F) if reactions did not depend on followers."""
+    source, (centre, sd) = moments.need_rows(), _location(moments, name)
     edges = centre + sd * np.linspace(-2.6, 2.6, _BINS + 1)
     edges[0], edges[-1] = -math.inf, math.inf
     x, y = source.z(name), source.col(moments.columns[1])
@@ -202,23 +206,12 @@ def _points(moments: Moments, name: str) -> tuple[Bins, float]:
     log_variance = max(found["v"] - found["m"] ** 2, 0.0)
     shared = -sd / math.sqrt(log_variance + sd**2)
     logs = np.log(average)
-    return Bins(
-        x=at,
-        y=logs,
-        low=logs - half,
-        high=logs + half,
-        n=count.astype(np.int64),
-        x_name="followers (log)",
-        y_name="reactions (log of the mean)",
-    ), shared
+    return Bins(x=at, y=logs, low=logs - half, high=logs + half, n=count.astype(np.int64)), shared
 
 
 def _spline(moments: Moments, name: str, level: float) -> Bins:
     """Natural cubic spline by PPML, drawn over the middle 99 % of a normal with the data's mean and spread."""
-    source = moments.need_rows()
-    n = moments.weight.sum()
-    centre = float(moments.sums[:, 0].sum() / n)
-    sd = math.sqrt(float(moments.grams()[:, 0, 0].sum() / n - centre**2))
+    source, (centre, sd) = moments.need_rows(), _location(moments, name)
     knots = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])
     unit = (source.z(name) - centre) / sd
     columns = [unit.alias("b0"), *(e.alias(f"b{i + 1}") for i, e in enumerate(_natural(unit, knots)))]
@@ -235,15 +228,7 @@ def _spline(moments: Moments, name: str, level: float) -> Bins:
     se = np.sqrt(np.einsum("ij,jk,ik->i", basis, fit.cov, basis))
     z = 1.959964 if level == 0.95 else StudentT(0.0, 1.0, next(iter(fit.values())).df).critical(level)
     at = moments.origin[0] + centre + sd * grid
-    return Bins(
-        x=at,
-        y=value,
-        low=value - z * se,
-        high=value + z * se,
-        n=np.full(len(grid), fit.n_rows),
-        x_name="followers (log)",
-        y_name="reactions (log of the mean)",
-    )
+    return Bins(x=at, y=value, low=value - z * se, high=value + z * se, n=np.full(len(grid), fit.n_rows))
 
 
 def _natural(x: Any, knots: np.ndarray) -> list[Any]:

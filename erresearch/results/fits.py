@@ -117,18 +117,16 @@ def _numbers(estimates: Mapping[str, Estimate], of: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Bins(Headed):
-    """Binned points for a picture: what remains of the rows when only the result travels on.
+    """Reactions by followers, binned for a picture: what remains of the rows when only the result travels on.
 
     Parameters
     ----------
     x, y : (m,) ndarray
-        Bin means, on the scale the picture draws.
+        Log of followers, and log of the mean of reactions.
     low, high : (m,) ndarray
         Interval of each mean; nan where it is not known.
     n : (m,) ndarray of int
         Rows per bin.
-    x_name, y_name : str
-        Axis names with units.
     """
 
     heading: ClassVar[str] = "bins"
@@ -137,12 +135,11 @@ class Bins(Headed):
     low: np.ndarray
     high: np.ndarray
     n: np.ndarray
-    x_name: str
-    y_name: str
 
     def __str__(self) -> str:
         """One line: what is binned, how finely."""
-        return f"{self.y_name} by {self.x_name}: {Count(len(self.x)):bin} of {Count(int(np.sum(self.n))):row}"
+        rows = Count(int(np.sum(self.n)))
+        return f"reactions (log of the mean) by followers (log): {Count(len(self.x)):bin} of {rows:row}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)

@@ -211,8 +211,7 @@ def decay(found: Decay, *, ax: Axes | None = None) -> Axes:
     >>> beta = Estimate("β (PPML)", value=0.75, se=0.02, df=400, interval=Interval(0.71, 0.79), n_rows=400,
     ...     n_accounts=0)
     >>> x = np.linspace(7, 12, 6)
-    >>> points = Bins(x=x, y=0.75 * x, low=0.75 * x - 0.1, high=0.75 * x + 0.1, n=np.full(6, 60),
-    ...     x_name="followers", y_name="reactions")
+    >>> points = Bins(x=x, y=0.75 * x, low=0.75 * x - 0.1, high=0.75 * x + 0.1, n=np.full(6, 60))
     >>> ax = decay(Decay(exponent=beta, log_ols=beta, reliability=((1.0, beta),), spline=None, points=points,
     ...     shared_denominator=-0.71, dropped={}), ax=Figure().subplots())
     >>> print(ax.get_title(loc="left"))
