@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
-from erresearch.errors import EngineError, said_by
+from erresearch.errors import EngineError, raise_as
 from erresearch.io import pd
 
 Makers = Mapping[type, Callable[[Mapping[str, Any]], Any]]
@@ -325,28 +325,22 @@ def atomic_write(path: str | Path, content: str | bytes, *, private: bool = Fals
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
-    temporary: Path | None = None
-    try:
+    fix = "choose a folder that can be written or free some space"
+    with raise_as(EngineError, f"could not write {str(path)!r}", fix=fix):
         path.parent.mkdir(parents=True, exist_ok=True)
         # whoever could not read the old file cannot read the new one
         mode = 0o600 if private else stat.S_IMODE(path.stat().st_mode) if path.exists() else None
         temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}")
         opener = functools.partial(os.open, mode=0o666 if mode is None else mode & 0o600)
-        with open(temporary, "xb", opener=opener) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            temporary.chmod(mode)
-        temporary.replace(path)
-    except OSError as error:
-        raise EngineError(
-            f"could not write {str(path)!r}",
-            got=said_by(error),
-            fix="choose a folder that can be written or free some space",
-        ) from error
-    finally:
-        if temporary is not None:
+        try:
+            with open(temporary, "xb", opener=opener) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                temporary.chmod(mode)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
     return path
 
