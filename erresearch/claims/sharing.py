@@ -22,7 +22,7 @@ from erresearch.claims.registry import Claim
 from erresearch.claims.variables import Rowless
 from erresearch.engine import as_text, sort_periods, sort_text
 from erresearch.engine.moments import FORMAT, Moments
-from erresearch.engine.stored import parts_of, read_archive, write_archive
+from erresearch.engine.stored import parts_of, read_archive, squares, write_archive
 from erresearch.errors import (
     Count,
     DataError,
@@ -339,13 +339,12 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
 def _same_groups(one: Moments, other: Moments) -> int:
     """Groups of rows that vary and have the very same products in both, whatever they are called."""
     other = other.about(one.origin)
-    k = len(one.columns)
-    squares = one.cross[:, [i * k - i * (i - 1) // 2 for i in range(k)]]
-    varying = (squares * one.weight[:, None] - one.sums**2 > 1e-9 * squares * one.weight[:, None]).any(axis=1)
+    own = squares(one.cross, len(one.columns)) * one.weight[:, None]
+    varying = (own - one.sums**2 > 1e-9 * own).any(axis=1)
     found = 0
     for row in np.flatnonzero(varying):
         near = other.cross[other.count == one.count[row]]
-        found += bool(np.isclose(near, one.cross[row], 1e-9, 1e-9 * squares[row].max()).all(axis=1).any())
+        found += bool(np.isclose(near, one.cross[row], 1e-9, 1e-9 * own[row].max() / one.weight[row]).all(axis=1).any())
     return found
 
 
