@@ -357,7 +357,7 @@ def _one_claim(claim: Claim, data: Mapping[str, Any], level: float, declared: De
     if len(family) > LARGEST_FAMILY:
         wrong = f"{claim.id} would be judged on {len(family)} real data sets at once"
         raise DataError(wrong, allowed=f"at most {LARGEST_FAMILY}", fix="name fewer beforehand, or pool them")
-    verdicts = _stepwise(claim, {name: found[name] for name in family}, data, level)
+    verdicts = _stepwise(claim, {name: found[name] for name in family}, level)
     for name, (reason, code) in reasons.items():
         verdicts[name] = not_judged(claim, dataset=name, reason=reason, code=code, simulated=simulated[name])
     for name in found.keys() - set(family):
@@ -377,16 +377,12 @@ def _undeclared(claim: Claim, data: Any, name: str) -> str:
     return "the claim does not name this data set, and none is added once it has been seen"
 
 
-def _stepwise(
-    claim: Claim, left: dict[str, Evidence], data: Mapping[str, Any], level: float
-) -> dict[str, Verdict]:
+def _stepwise(claim: Claim, left: dict[str, Evidence], level: float) -> dict[str, Verdict]:
     """Holm's steps: with m left, judge at 1 − α/m; what is decided leaves the family, and the rest goes on."""
     decided: dict[str, Verdict] = {}
     while left:
-        own, now = 1 - (1 - level) / len(left), {}
-        for name, evidence in left.items():
-            source = data[name].kind(claim) if isinstance(data[name], Rowless) else "from rows"
-            now[name] = judge(claim, evidence, dataset=name, level=own, source=source)
+        own = 1 - (1 - level) / len(left)
+        now = {name: judge(claim, evidence, dataset=name, level=own) for name, evidence in left.items()}
         settled = {name: verdict for name, verdict in now.items() if verdict.word in DECISIVE}
         decided |= settled or now
         left = {name: evidence for name, evidence in left.items() if name not in decided}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
 from erresearch.claims.registry import Claim, Direction, grade, read_points
 from erresearch.errors import DesignError, UnknownNameError
@@ -65,6 +65,8 @@ class Evidence:
         What other looks at the same rows say; on registered data only.
     result : object
         The value that the claim's picture draws.
+    source : {"from rows", "from pack", "stored"}
+        What it rests on.
     """
 
     estimate: Estimate
@@ -83,6 +85,7 @@ class Evidence:
     doubts: tuple[Doubt, ...] = ()
     beside: tuple[Doubt, ...] = ()
     result: object | None = None
+    source: Literal["from rows", "from pack", "stored"] = "from rows"
 
 
 def left_out(dropped: Mapping[str, int]) -> list[Doubt]:
@@ -197,7 +200,6 @@ def judge(
     dataset: str = "data",
     level: float = 0.95,
     simulated: bool = False,
-    source: str = "from rows",
 ) -> Verdict:
     """Judge one claim on one data set.
 
@@ -222,8 +224,6 @@ def judge(
         The verdict's own level (95 % corrected for the family).
     simulated : bool
         Whether the data were simulated.
-    source : str
-        "from rows", "from pack" or "stored".
 
     Returns
     -------
@@ -276,7 +276,7 @@ def judge(
         reason_code=reason.code,
         certainty=grade(note.design or claim.design, open_points),
         doubts=(*_doubts(claim, evidence, level), *_notes(claim, dataset, simulated)),
-        evidence=source,
+        evidence=evidence.source,
         result=evidence.result,
     )
 

@@ -130,18 +130,14 @@ class Pack(Rowless):
             raise DataError(wrong, got=f"declaration {got}", allowed=declared[:12], fix=again)
         return found
 
-    def kind(self, claim: Claim) -> str:
-        """How a claim's evidence was kept: ``from pack`` or ``stored``."""
-        return self.entry(claim).kind
-
     def evidence(self, claim: Claim, *, level: float = 0.95) -> Evidence:
         """Evidence on a claim: computed again from its moments, or as it was stored."""
         cast = cast_roles(claim, self, dataset=self.name, level=level)
         entry = self.entry(claim)
         if entry.moments is None:
-            return entry.evidence
+            return replace(entry.evidence, source=entry.kind)
         again = PROCEDURES[claim.procedure](replace(cast, data=entry.moments))
-        return replace(again, beside=entry.evidence.beside)
+        return replace(again, beside=entry.evidence.beside, source=entry.kind)
 
     def totals(self, claim: Claim) -> pd.DataFrame:
         """Sums of a claim's columns by group, of their products, and how many rows.
@@ -241,7 +237,7 @@ def _entry(claim: str, said: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 _LEVELS: Final = tuple(1 - 0.05 / left for left in range(1, LARGEST_FAMILY + 1))
 #: Fields that are not stored: they follow from others, or are made again.
 _MADE_AGAIN: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
-    {Estimate: frozenset({"interval", "reference"}), Evidence: frozenset({"result"})}
+    {Estimate: frozenset({"interval", "reference"}), Evidence: frozenset({"result", "source"})}
 )
 
 

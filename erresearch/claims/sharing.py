@@ -339,12 +339,12 @@ def pool(paths: Sequence[str | Path], *, same_accounts: bool = False) -> Moments
 def _same_groups(one: Moments, other: Moments) -> int:
     """Groups of rows that vary and have the very same products in both, whatever they are called."""
     other = other.about(one.origin)
-    own = squares(one.cross, len(one.columns)) * one.weight[:, None]
-    varying = (own - one.sums**2 > 1e-9 * own).any(axis=1)
+    weight, own = one.weight[:, None], squares(one.cross, len(one.columns))
+    varying = (own * weight - one.sums**2 > 1e-9 * own * weight).any(axis=1)
     found = 0
     for row in np.flatnonzero(varying):
         near = other.cross[other.count == one.count[row]]
-        found += bool(np.isclose(near, one.cross[row], 1e-9, 1e-9 * own[row].max() / one.weight[row]).all(axis=1).any())
+        found += bool(np.isclose(near, one.cross[row], 1e-9, 1e-9 * own[row].max()).all(axis=1).any())
     return found
 
 

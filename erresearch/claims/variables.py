@@ -40,10 +40,6 @@ class Rowless(ABC):
     def evidence(self, claim: Claim, *, level: float = 0.95) -> Evidence:
         """What there is on a claim."""
 
-    @abstractmethod
-    def kind(self, claim: Claim) -> str:
-        """How much of it can be computed again."""
-
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Declared:
