@@ -274,7 +274,6 @@ def raise_as(
     *,
     of: type[BaseException] | tuple[type[BaseException], ...] = OSError,
     got: Callable[[BaseException], str] = said_by,
-    allowed: str = "",
     fix: str = "",
 ) -> Iterator[None]:
     """Turn what the system, or a library, raises in the block into an error of this package; its own pass.
@@ -292,7 +291,7 @@ def raise_as(
     except of as error:
         if isinstance(error, ErresearchError):
             raise
-        raise kind(wrong, got=got(error), allowed=allowed, fix=fix) from error
+        raise kind(wrong, got=got(error), fix=fix) from error
 
 
 def is_number(value: object, low: float, high: float) -> bool:

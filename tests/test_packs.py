@@ -371,11 +371,9 @@ def test_the_board_needs_neither_network_nor_rows(monkeypatch, tmp_path) -> None
     monkeypatch.setattr(
         "erresearch.datasets.entries.retrieve", lambda *_: pytest.fail("the network was asked")
     )
-    for rows in (False, True):
-        data = embedded(rows=rows)
-        assert list(data) == ["movies", "er-benchmarks", *shipped(), *WORLDS, *CASES]
-        # the rows of charity come with a package that may be installed
-        assert all(isinstance(data[name], Pack) for name in set(shipped()) - {"charity"})
+    data = embedded()
+    assert list(data) == ["movies", "er-benchmarks", *shipped(), *WORLDS, *CASES]
+    assert all(isinstance(data[name], Pack) for name in shipped())
 
 
 def test_a_set_without_a_pack_is_left_out_aloud(monkeypatch) -> None:
@@ -384,15 +382,6 @@ def test_a_set_without_a_pack_is_left_out_aloud(monkeypatch) -> None:
         data = embedded()
     assert any("hillstrom is left out: it has no evidence pack" in str(said.message) for said in caught)
     assert "hillstrom" not in data
-
-
-def test_a_copy_that_is_another_file_gives_way_to_the_pack(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("ERRESEARCH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(tmp_path))
-    (tmp_path / "hillstrom_minethatdata.csv").write_text("recency,history\n1,2\n", "utf-8")
-    said = r"hillstrom is judged from its evidence pack: .*is not the file registered.*SHA-256.*Replace it"
-    with pytest.warns(ErresearchWarning, match=said):
-        assert isinstance(embedded(rows=True)["hillstrom"], Pack)
 
 
 def test_packs_without_rows_cannot_be_verified(monkeypatch, tmp_path) -> None:

@@ -29,7 +29,7 @@ from erresearch.datasets import dataset_card, join_films, load, unshared_project
 from erresearch.datasets.entries import look, registered
 from erresearch.engine.moments import Moments
 from erresearch.engine.stored import is_count, pack_text, read_archive, write_archive
-from erresearch.errors import Count, DataError, EngineError, ErresearchError, warn
+from erresearch.errors import Count, DataError, EngineError, warn
 from erresearch.io import pd
 from erresearch.io.files import read_fields, read_value, resource
 from erresearch.relate.inference import Scores
@@ -446,16 +446,10 @@ def _arrays(entry: Entry) -> list[np.ndarray]:
     return [np.asarray(getattr(part, name)) for part, names in parts if part is not None for name in names]
 
 
-def embedded(*, rows: bool = False) -> dict[str, Any]:
+def embedded() -> dict[str, Any]:
     """Data sets that the board needs no network for: the embedded one, evidence packs, every simulated world.
 
-    The default does not look at what is on the machine, so that everybody gets the same board. A data set without a
-    pack of its own is left out with a warning.
-
-    Parameters
-    ----------
-    rows : bool
-        Take the rows instead of the pack of every data set that is in ``ERRESEARCH_DATA_DIR`` or the cache.
+    What is on the machine is not looked at, so that everybody gets the same board.
 
     Returns
     -------
@@ -465,8 +459,7 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
     Warns
     -----
     ErresearchWarning
-        Naming data sets that have neither a pack nor, with `rows`, rows on this machine, and copies of rows that are not
-        what is registered: the pack takes their place.
+        Naming data sets that have no pack and are left out.
 
     Examples
     --------
@@ -476,20 +469,10 @@ def embedded(*, rows: bool = False) -> dict[str, Any]:
     real: dict[str, Any] = {name: load(name) for name in ("movies", "er-benchmarks")}
     packs = shipped()
     for name in names_to_pack():
-        wrong = ""
-        try:
-            if rows and here(name):
-                real[name] = rows_of(name)
-                continue
-        except ErresearchError as error:
-            wrong = str(error)
         if name in packs:
             real[name] = packs[name]
         elif not registered()[name].pending:
-            wrong = wrong or "it has no evidence pack, and its rows were not asked for or are not here"
-        if wrong:
-            instead = "judged from its evidence pack" if name in real else "left out"
-            warn(f"{name} is {instead}: {wrong}")
+            warn(f"{name} is left out: it has no evidence pack")
     worlds = {name: simulate_panel(name, rng=_SEED)[0] for name in (*WORLDS, *CASES)}
     for table in worlds.values():
         table.attrs["seed"] = _SEED
