@@ -90,7 +90,7 @@ def test_the_installed_package_and_its_commands_work_from_an_empty_directory(ins
 def test_an_installed_notebook_runs_from_an_empty_directory(installed: Path, empty: Path, place: int):
     code = (
         "from erresearch.io.files import resource; from erresearch.report.run_record import *;"
-        f"\nwith notebooks_running(notebook_paths(resource('notebooks'))[{place}:][:1], 'results') as runs: "
+        f"\nwith notebooks_running(sorted(resource('notebooks').glob('*.ipynb'))[{place}:][:1], 'results') as runs: "
         "print(runs()[0].error)"
     )
     done = python("-c", code, cwd=empty, path=installed)

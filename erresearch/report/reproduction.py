@@ -117,7 +117,7 @@ def reproduce(
     erresearch.audit : The same for one's own files.
     erresearch.examine : The judging alone.
     """
-    paths = run_record.notebook_paths(resource("notebooks")) if notebooks else ()
+    paths = sorted(resource("notebooks").glob("*.ipynb")) if notebooks else []
     read = (cell for path in paths for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
     cells = sum(cell["cell_type"] == "code" and bool("".join(cell["source"]).strip()) for cell in read)
     with output_folder(out) as folder:

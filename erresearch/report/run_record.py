@@ -345,39 +345,6 @@ class NotebookRun:
         return not self.error
 
 
-def notebook_paths(folder: str | Path) -> tuple[Path, ...]:
-    """Notebooks of a folder, in the order of their names.
-
-    Parameters
-    ----------
-    folder : path
-        Where to look; its subfolders are left alone.
-
-    Returns
-    -------
-    tuple of pathlib.Path
-        Sorted.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-
-    Examples
-    --------
-    >>> notebook_paths("no such folder")
-    Traceback (most recent call last):
-    ...
-    erresearch.errors.DataError: There is no notebook in 'no such folder'. ...
-    """
-    found = tuple(sorted(Path(folder).glob("*.ipynb")))
-    if not found:
-        raise DataError(
-            f"There is no notebook in {str(folder)!r}", fix="name a folder that holds .ipynb files"
-        )
-    return found
-
-
 @contextlib.contextmanager
 def notebooks_running(
     paths: Sequence[Path],
