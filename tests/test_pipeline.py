@@ -104,7 +104,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     # somebody may commit between two runs
     monkeypatch.setattr(ledger, "_git", lambda: None)
     monkeypatch.setattr(pipeline, "examine", examine)
-    monkeypatch.setattr(pipeline, "evidence_for", lambda *_, **__: claims.Evidence(ESTIMATE))
     monkeypatch.setattr(pipeline, "embedded", lambda: {"films": films(), ODD: films(), "effect": simulated()})
     monkeypatch.setattr(
         pipeline, "resource", lambda kind: folder if kind == "notebooks" else files.resource(kind)
@@ -141,25 +140,15 @@ def test_everything_is_written_and_recorded(small: Path):
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_pictures_show_real_data_first_and_name_simulated_ones(small, monkeypatch: pytest.MonkeyPatch):
-    asked = []
-
-    def evidence_for(claim, table, *, dataset):
-        asked.append((claim.id, dataset))
-        return claims.Evidence(ESTIMATE, result=TALK)
-
-    monkeypatch.setattr(pipeline, "evidence_for", evidence_for)
-    data = {"films": films(), ODD: films(), "effect": simulated()}
-    real = replace(VERDICTS[1], claim="C05a", dataset="films")
-    drawn = pipeline._pictures(
-        claims.read_claims(),
-        data,
-        (*VERDICTS, real, replace(real, dataset="effect", qualifiers=("simulated",))),
-    )
-    assert asked == [("C01", ODD), ("C05a", "films")]
-    drawn |= pipeline._pictures(claims.read_claims(), data, VERDICTS[:1])
-    assert drawn["C01"].get_supxlabel() == "Simulated data: world 'effect'"
+def test_pictures_show_real_data_first_and_name_simulated_ones():
+    judged = [replace(verdict, result=TALK) for verdict in VERDICTS]
+    real = replace(judged[1], claim="C05a", dataset="films")
+    made = replace(real, dataset="effect", qualifiers=("simulated",), result=None)
+    drawn = pipeline._pictures(claims.read_claims(), (*judged, made, real))
+    assert drawn["C01"].get_supxlabel() == f"Data: {ODD}"
     assert drawn["C05a"].get_supxlabel() == "Data: films"
+    drawn = pipeline._pictures(claims.read_claims(), judged[:1])
+    assert drawn["C01"].get_supxlabel() == "Simulated data: world 'effect'"
 
 
 def test_a_crash_leaves_the_old_results_whole(small: Path, monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from markupsafe import Markup
 
-from erresearch.claims.board import evidence_for, examine, without_others_cases
+from erresearch.claims.board import examine, without_others_cases
 from erresearch.claims.decision_rule import word_of
 from erresearch.claims.packing import embedded
 from erresearch.claims.registry import Claim, grade, read_claims
@@ -128,7 +128,7 @@ def reproduce(
         ):
             claims, data = read_claims(), embedded()
             verdicts = without_others_cases(examine(claims, data, level=level))
-            pictures = _pictures(claims, data, verdicts)
+            pictures = _pictures(claims, verdicts)
             step("claims")
             runs = wait()
         made = run_record.provenance(data, verdicts=verdicts, notebooks=runs)
@@ -156,9 +156,7 @@ def reproduce(
     )
 
 
-def _pictures(
-    claims: Sequence[Claim], data: Mapping[str, Any], verdicts: Sequence[Verdict]
-) -> dict[str, Figure]:
+def _pictures(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> dict[str, Figure]:
     """For each claim what its estimate was read off, on the data set that shows most."""
     drawn: dict[str, Figure] = {}
     for claim in claims:
@@ -167,9 +165,8 @@ def _pictures(
         shown = min(judged, key=lambda v: (v.simulated, v.word != "supported", v.dataset), default=None)
         if shown is None:
             continue
-        result = evidence_for(claim, data[shown.dataset], dataset=shown.dataset).result
         note = f"Simulated data: world {shown.dataset!r}" if shown.simulated else f"Data: {shown.dataset}"
-        if (figure := evidence_figure(result, note=note)) is not None:
+        if (figure := evidence_figure(shown.result, note=note)) is not None:
             drawn[claim.id] = figure
     return drawn
 
