@@ -61,4 +61,3 @@ def test_unknown_names_are_refused_with_the_table():
         grade("ordered", ["luck"])
     with pytest.raises(UnknownNameError, match="There is no level of certainty 'sure'"):
         Certainty("sure", 9, (), ())
-    assert read_points().levels == LEVELS

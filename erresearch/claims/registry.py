@@ -24,7 +24,7 @@ from erresearch.errors import (
 )
 from erresearch.io.files import UnfitError, from_toml, read_value, registry, resource
 from erresearch.results import Printed, escape
-from erresearch.results.verdicts import LEVELS, Certainty, Level
+from erresearch.results.verdicts import LEVELS, Certainty
 from erresearch.schema.vocabulary import PERIODS, Freq
 from erresearch.worlds.panels import WORLDS
 from erresearch.worlds.simulation import CASES
@@ -420,15 +420,12 @@ class Points:
 
     Parameters
     ----------
-    levels : tuple of str
-        From the least sure to the surest.
     start, change : mapping of str to Point
         Of each design, and of what is open.
     ceiling, agreeing : int
         Most points of one observational data set, alone and where independent designs agree.
     """
 
-    levels: tuple[Level, ...]
     start: Mapping[str, Point]
     change: Mapping[str, Point]
     ceiling: int
