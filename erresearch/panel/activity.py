@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -502,10 +501,8 @@ def _summed(
     totals = totals.join(accounts, on=group).filter(pl.col("known") == pl.col("accounts"))
     definitions, holes = {}, 0
     unique = {name for name, field in load_registry().fields.items() if field.people}
-    there = set(sums.select("platform", "figure").unique().iter_rows())
-    for platform, name in itertools.product(sorted({platform for platform, _ in there}), names):
-        if (platform, name) not in there:
-            continue
+    there = sums.select("platform", "figure").unique().rows()
+    for platform, name in sorted(there, key=lambda one: (one[0], names.index(one[1]))):
         column = f"daily_{name} ({platform})"
         mine = totals.filter(pl.col("platform") == platform, pl.col("figure") == name)
         mine = mine.select("entity", "number", pl.col("value").alias(column))
