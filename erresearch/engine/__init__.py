@@ -164,6 +164,8 @@ def coded(
     distinct = column.unique()
     if len(distinct) == rows:
         return order(as_text(column))
+    if len(distinct) == 1:
+        return as_text(distinct), np.zeros(rows, dtype=np.int64)
     keys, place = order(as_text(distinct))
     position = column.to_frame("key").join(
         pl.DataFrame({"key": distinct, "place": place}), on="key", how="left", maintain_order="left"

@@ -27,7 +27,7 @@ from erresearch.engine.aggregation import (
     pool_cells,
 )
 from erresearch.engine.lazy_rows import LazyRows, count_distinct
-from erresearch.engine.sources import Opened, count_dropped, prepare, says_simulated
+from erresearch.engine.sources import FEW, Opened, count_dropped, prepare, says_simulated
 from erresearch.engine.stored import check_moments, fields_of, parts_of, read_archive, write_archive
 from erresearch.engine.table_files import check_files
 from erresearch.errors import ColumnError, Count, DesignError, EngineError, missing_columns, warn
@@ -565,7 +565,7 @@ def _too_many(source: LazyRows, most_bytes: int) -> int:
     """Number of accounts, counted where the first rows let expect more than fit; 0 where they fit."""
     assert source.account is not None
     most = most_bytes // account_bytes(len(source.columns))
-    if source.small and source.row_count() <= most:
+    if source.small and (most >= FEW or source.row_count() <= most):
         return 0  # no more accounts than rows
     if not expects_accounts(source, most / 4):
         return 0

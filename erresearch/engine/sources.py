@@ -443,7 +443,7 @@ def prepare(
     )
     try:
         if opened.small:
-            return _held(source), opened
+            return hold(source), opened
         head = gather(opened.frame.head(HEAD).select(*values))
         return replace(source, origin=_origin(head, names)), opened
     except EngineError:
@@ -476,7 +476,7 @@ def _origin(head: pl.DataFrame, names: Sequence[str]) -> Array:
     return out
 
 
-def _held(source: LazyRows) -> LazyRows:
+def hold(source: LazyRows) -> LazyRows:
     """Few rows brought here once: complete ones for every pass to come, the others counted by their first lack.
 
     What :func:`conditions` asks an engine is asked of arrays here, which takes a tenth of the time.

@@ -13,7 +13,7 @@ import numpy as np
 from erresearch.engine.expressions import day_number
 from erresearch.engine.lazy_rows import ROWS_BYTES, LazyRows, check_ids, free_name, gather, lacks, no_rows
 from erresearch.engine.moments import Moments, bounded_moments
-from erresearch.engine.sources import open_rows
+from erresearch.engine.sources import hold, open_rows
 from erresearch.errors import Count, DataError, DesignError, GuardError
 from erresearch.io.resources import share_of_memory
 from erresearch.relate.distributed_lags import cosine_covariance
@@ -89,6 +89,13 @@ class LaggedRows:
         prefix = "" if n == 0 else f"lag{n} " if n > 0 else f"lead{-n} "
         return f"{prefix}{self.names[column]}"
 
+    def lagged(self, wanted: Sequence[tuple[int, int]], *beside: nw.Expr) -> Any:
+        """(Column, lag) pairs and what is to stand beside them, as a table."""
+        frame = self.frame.select(*[self.shifted(*pair) for pair in wanted], *beside)
+        # an engine would make all lags and their products at once
+        fits = self.rows * 8 * len(wanted) <= share_of_memory(ROWS_BYTES)
+        return gather(frame, small=self.small) if fits else nw.to_native(frame)
+
     def moments(self, wanted: Sequence[tuple[int, int]]) -> Moments:
         """Moments of (column, lag) pairs over the rows that have them all, by account and time.
 
@@ -101,12 +108,7 @@ class LaggedRows:
         labels = [self.label(*pair) for pair in plain]
         taken = {label.casefold() for label in labels}
         by, time = free_name(self.by or _ACCOUNT, taken), free_name(self.time, taken)
-        frame = self.frame.select(
-            *[self.shifted(*pair) for pair in plain], nw.col(_ACCOUNT).alias(by), nw.col(_TIME).alias(time)
-        )
-        # an engine would make all lags and their products at once
-        fits = self.rows * 8 * len(labels) <= share_of_memory(ROWS_BYTES)
-        rows = gather(frame, small=self.small) if fits else nw.to_native(frame)
+        rows = self.lagged(plain, nw.col(_ACCOUNT).alias(by), nw.col(_TIME).alias(time))
         moments = bounded_moments(rows, labels, by=by, period=time)
         moved = {f"not finite: {self.label(*pair)}" for pair in wanted if pair[1]}
         dropped = dict(self.dropped)
@@ -207,8 +209,9 @@ def open_panel(panel: Any, columns: Sequence[Any], *, by: str | None, time: str)
     if by is not None:
         check_ids(frame, _ACCOUNT, by)
     keyed = LazyRows(frame=frame, columns=(), names=(), origin=np.zeros(0), account=_ACCOUNT, period=_TIME)
-    dropped = lacks(replace(keyed, small=opened.small))
-    frame = _read_time(keyed.complete() if dropped else frame)
+    keyed = hold(keyed) if opened.small else replace(keyed, lost=lacks(keyed))
+    dropped = dict(keyed.lost or {})
+    frame = _read_time(keyed.complete() if dropped else keyed.frame)
     clock, calendar = _clock(frame.collect_schema()[_TIME])
     frame = frame.with_columns(nw.lit(0).alias(_STEP)).with_columns(clock.alias(_CLOCK))
     accounts, lengths, counts = _steps(frame, small=opened.small)

@@ -471,14 +471,15 @@ def copied_from_another_period(data: Any, outcome: str, predictor: str, *, by: s
 
     Rows that cannot be lagged are for others to refuse.
     """
-    moves = (-2, -1, 1, 2, 3)
+    moved = [(0, lag) for lag in (-2, -1, 1, 2, 3)]
     try:
         panel = open_panel(data, [predictor, outcome], by=by, time=time)
-        moments = panel.moments([(1, 0), *((0, lag) for lag in moves)])
+        own, *others = (panel.label(*pair) for pair in [(1, 0), *moved])
+        moments = Moments.from_frame(panel.lagged([(1, 0), *moved]), [own, *others])
     except (DataError, DesignError):
         return
-    for lag in moves:
-        made_of_predictors(moments, panel.label(1, 0), [panel.label(0, lag)])
+    for other in others:
+        made_of_predictors(moments, own, [other])
 
 
 def repeated_outcome(data: Any, outcome: str, *, by: str | None = None, period: str | None = None) -> None:
