@@ -471,15 +471,14 @@ def copied_from_another_period(data: Any, outcome: str, predictor: str, *, by: s
 
     Rows that cannot be lagged are for others to refuse.
     """
-    moved = [(0, lag) for lag in (-2, -1, 1, 2, 3)]
+    moved = [(1, 0), *((0, lag) for lag in (-2, -1, 1, 2, 3))]
     try:
         panel = open_panel(data, [predictor, outcome], by=by, time=time)
-        own, *others = (panel.label(*pair) for pair in [(1, 0), *moved])
-        moments = Moments.from_frame(panel.lagged([(1, 0), *moved]), [own, *others])
+        moments = Moments.from_frame(panel.lagged(moved), [panel.label(*pair) for pair in moved])
     except (DataError, DesignError):
         return
-    for other in others:
-        made_of_predictors(moments, own, [other])
+    for other in moments.columns[1:]:
+        made_of_predictors(moments, moments.columns[0], [other])
 
 
 def repeated_outcome(data: Any, outcome: str, *, by: str | None = None, period: str | None = None) -> None:
@@ -503,16 +502,16 @@ def far_out_periods(data: Any, names: Sequence[str], *, by: str, time: str) -> l
         return []
     found, value, positive = [], nw.col("value"), nw.col("positive")
     odd = (positive.count().over("account") >= 12) & far_out(nw.col("share"), nw.col("times"))
+    opened = open_rows(data, names, [by, time], None)
+    keys = (nw.col(by).alias("account"), nw.col(time).alias("period"))
     for name in names:
-        keys = (nw.col(by).alias("account"), nw.col(time).alias("period"))
-        opened = open_rows(data, [name], [by, time], None)
         own = nw.col(name).cast(nw.Float64()).alias("value")
         rows = opened.frame.filter(~nw.col(by).is_null()).select(own, *keys).filter(value.is_finite())
         rows = rows.with_columns(nw.when(value > 0).then(value).alias("positive"))
         shares = value / value.sum().over("account"), value / positive.median().over("account")
         far = rows.with_columns(shares[0].alias("share"), shares[1].alias("times")).filter(odd)
-        odd_rows = gather(far.select("share", "times", "period"), small=opened.small)
-        found += [(*row, name) for row in odd_rows.iter_rows()]
+        seen = gather(far.select("share", "times", "period"), small=opened.small)
+        found += [(*row, name) for row in seen.iter_rows()]
     if not found:
         return []
     share, times, when, name = max(found, key=lambda each: each[1])
