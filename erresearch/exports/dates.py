@@ -302,8 +302,7 @@ def _most_written(cells: pl.Series, ways: Sequence[str]) -> tuple[str, int]:
 
 def _parts(text: pl.Series, pattern: str) -> dict[str, pl.Series]:
     """The parts of a way of writing by their names."""
-    struct = pl.DataFrame({"t": text}).select(pl.col("t").str.extract_groups(pattern).alias("g"))["g"]
-    return {column.name: column for column in struct.struct.unnest().get_columns()}
+    return text.str.extract_groups(pattern).struct.unnest().to_dict()
 
 
 def _whole(part: pl.Series) -> pl.Series:

@@ -387,8 +387,7 @@ def with_years(times: Times, column: TextColumn, decoded: pl.Series | None, end:
 
 def _dated(year: pl.Series, month_day: pl.Series) -> pl.Series:
     """Year, and month · 100 + day, as a date; null where there is no such day."""
-    frame = pl.DataFrame({"y": year, "md": month_day.cast(pl.Int64)})
-    number = frame.select((pl.col("y") * 10_000 + pl.col("md")).cast(pl.String)).to_series()
+    number = (year * 10_000 + month_day.cast(pl.Int64)).cast(pl.String)
     return number.str.to_datetime("%Y%m%d", strict=False, time_unit="us")
 
 

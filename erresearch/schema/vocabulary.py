@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal, get_args
@@ -288,7 +288,7 @@ def column_of(name: str, entry: Mapping[str, Any]) -> Column:
     return Column(**{"name": name, **usual, **entry, "rule": _RULES[rule]})
 
 
-def _read_tables() -> Iterator[tuple[str, TableSchema]]:
+def _read_tables() -> dict[str, TableSchema]:
     """The tables of ``columns.toml``, in which a group of columns stands under its name."""
     read = registry("columns.toml")
     groups = {**read["group"], "figures": [*read["figure"]]}
@@ -298,21 +298,20 @@ def _read_tables() -> Iterator[tuple[str, TableSchema]]:
         single = itertools.chain.from_iterable(groups.get(name, [name]) for name in names)
         return tuple(replace(columns[name], required=required) for name in single)
 
-    for name, table in read["table"].items():
-        yield (
+    return {
+        name: TableSchema(
             name,
-            TableSchema(
-                name,
-                (*named(table["required"], required=True), *named(table["columns"])),
-                key=tuple(table.get("key", ())),
-                at_most=tuple(map(tuple, table.get("at_most", ()))),
-                also=named(table["also"]),
-            ),
+            (*named(table["required"], required=True), *named(table["columns"])),
+            key=tuple(table.get("key", ())),
+            at_most=tuple(map(tuple, table.get("at_most", ()))),
+            also=named(table["also"]),
         )
+        for name, table in read["table"].items()
+    }
 
 
 #: The table of each kind of export; ``columns.toml`` declares them.
-TABLES: Final[Mapping[str, TableSchema]] = MappingProxyType(dict(_read_tables()))
+TABLES: Final[Mapping[str, TableSchema]] = MappingProxyType(_read_tables())
 POSTS: Final = TABLES["posts"]
 DAILY: Final = TABLES["daily"]
 FOLLOWERS: Final = TABLES["followers"]
