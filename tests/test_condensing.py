@@ -313,12 +313,14 @@ def test_accounts_summed_a_slice_at_a_time_give_the_same(key, few_fit, monkeypat
 
     def answers(*, grouped=False):
         yield regress(path, "y", on=["x", "z"], by=key, within=True, cov="CRV1")
-        if not grouped:  # period effects need every account by itself
+        if not grouped and key != "text":  # period effects need every account by itself
             yield regress(
                 path, "y", on=["x"], by=key, period="week", effects=("account", "period"), cov="CRV1"
             )
-        yield poisson(path, "y", on=["x", "z"], by=key, cov="CRV1")
-        yield logit(path, "bought", on=["x"], by=key, cov="CRV1")
+        if key != "day":  # each model meets keys of two kinds
+            yield poisson(path, "y", on=["x", "z"], by=key, cov="CRV1")
+        if key != "number":
+            yield logit(path, "bought", on=["x"], by=key, cov="CRV1")
 
     def same(found, wanted):
         for one, other in zip(found, wanted, strict=True):

@@ -133,7 +133,7 @@ def ways(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ways:
     "name", [pytest.param(name, marks=pytest.mark.slow) if n % 2 else name for n, name in enumerate(LAYOUTS)]
 )
 def test_a_large_file_and_a_small_one_say_the_same_however_they_are_written(name: str, ways: Ways):
-    head, body, mark = multiplied(name, 6)
+    head, body, mark = multiplied(name, 4)
     far, wide = len(body) - 5, len(head[0])
     every = bool(mark)
     plain = written(head + body, every=every)

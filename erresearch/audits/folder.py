@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from erresearch.io.outputs import output_folder
 from erresearch.panel.records import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
+from erresearch.report.figures.style import file_of
 from erresearch.report.html import evidence_figure
 from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
 from erresearch.report.sentences import revenue_after, sentence, short_name
@@ -88,12 +88,11 @@ def drawings(verdicts: Sequence[Verdict]) -> tuple[Drawing, ...]:
         figure = evidence_figure(verdict.result)
         if figure is not None:
             title = figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+            png = file_of(figure, "png")
             # a page says elsewhere which claim it is, and need not lay everything out again
             title.set_text("")
             figure.set_layout_engine("none")
-            made.append(Drawing(verdict.claim, buffer.getvalue(), figure))
+            made.append(Drawing(verdict.claim, png, figure))
     return tuple(made)
 
 

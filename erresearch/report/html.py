@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import math
 import re
 import warnings as cautions
@@ -31,6 +30,7 @@ from erresearch.report.figures.style import (
     WORD_COLOURS,
     amount,
     drawn_with,
+    file_of,
     scale_of,
     span,
 )
@@ -241,12 +241,10 @@ def picture(figure: Figure, *, prefix: str, fallback: str) -> Picture:
 
 
 def _svg(figure: Figure, prefix: str, alt: str) -> str:
-    buffer = io.StringIO()
     with drawn_with({"svg.hashsalt": "erresearch", "svg.fonttype": "none"}), cautions.catch_warnings():
         # the page's reader draws the text with fonts of its own: what matplotlib's font lacks is no loss here
         cautions.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor="none")
-    text = buffer.getvalue()
+        text = file_of(figure, "svg").decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import importlib.util
-import io
 import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ from erresearch.io.files import frozen, registry
 from erresearch.relate.association import regress
 from erresearch.relate.reaction_models import decay
 from erresearch.relate.temporal_precedence import precedence
-from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS, theme
+from erresearch.report.figures.style import INK, MUTED, WORD_COLOURS, file_of, theme
 from erresearch.results import Estimate, Precedence, plain
 from erresearch.robustness import detectable
 from erresearch.worlds import simulate_panel
@@ -503,9 +502,7 @@ def static_picture(views: Sequence[View]) -> bytes:
             view.draw(axes)
             if number > 1:
                 axes.set_ylabel("")
-        out = io.BytesIO()
-        figure.savefig(out, format="png", facecolor="white", metadata={"Software": None})
-    return out.getvalue()
+        return file_of(figure, "png")
 
 
 def static_table(exploration: Exploration, views: Sequence[View]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
 import threading
@@ -9,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from erresearch.results import Estimate, Interval, Word, rounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK: Final = "#1c1b19"
 MUTED: Final = "#5d5a54"
@@ -89,6 +91,28 @@ def drawn_with(settings: dict[str, Any]) -> Iterator[None]:
 
     with _DRAWING, mpl.rc_context(settings):
         yield
+
+
+def file_of(figure: Figure, form: Literal["png", "svg"]) -> bytes:
+    """A figure as a file, drawn once: saving draws what lays itself out twice. For a page SVG has no background.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> file_of(Figure(layout="constrained"), "png")[1:4]
+    b'PNG'
+    """
+    from matplotlib.backends import backend_agg, backend_svg
+
+    canvas, size, colour, out = figure.canvas, figure.dpi, figure.get_facecolor(), io.BytesIO()
+    if form == "png":
+        figure.set_dpi(100)
+        backend_agg.FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    else:
+        figure.set_facecolor("none")
+        backend_svg.FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    figure.set(dpi=size, facecolor=colour, canvas=canvas)
+    return out.getvalue()
 
 
 def new_axes(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
