@@ -203,12 +203,8 @@ def _read_sqlite(content: bytes, source: Source, found: Found) -> pd.DataFrame:
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         cursor = connection.execute(source.query)
         names = [item[0] for item in cursor.description]
-        columns = zip(names, zip(*cursor, strict=True), strict=False)
-        # most cells are text already
-        cells = {
-            name: [c if type(c) is str else "" if c is None else str(c) for c in own] for name, own in columns
-        }
-    return pd.DataFrame(cells, columns=names)
+        rows = [[c if type(c) is str else "" if c is None else str(c) for c in row] for row in cursor]
+    return pd.DataFrame(rows, columns=names)
 
 
 _READERS: Mapping[Format, Callable[[bytes, Source, Found], pd.DataFrame]] = {
