@@ -93,7 +93,7 @@ class Labels:
         for column, called in _LABELS.items():
             for export in every:
                 if column in export.rows.columns:
-                    values = export.rows[column].dropna().astype(str).unique()
+                    values = set(map(str, export.rows[column].dropna().unique()))
                     found |= {value: called for value in sorted(values) if value and value not in found}
         return cls(_pseudonyms(found), hidden=True) if pseudonyms else cls(_short(found))
 

@@ -374,7 +374,7 @@ def settle_owners(exports: Sequence[Export], entity: Mapping[str, str] | None = 
     """
     known = _known(exports, entity or {})
     settled = [_mended(export, known) if export.kind == "posts" else export for export in exports]
-    sold = [set(one.rows["entity"].dropna().map(str)) for one in settled if one.kind == "outcomes"]
+    sold = [set(map(str, one.rows["entity"].dropna().unique())) for one in settled if one.kind == "outcomes"]
     shops = sorted({name for names in sold if len(names) > 1 for name in names})
     if entity or len(shops) < 2 or any(one.kind == "posts" and "entity" in one.rows for one in settled):
         return tuple(settled)
@@ -401,9 +401,9 @@ def _known(exports: Sequence[Export], entity: Mapping[str, str]) -> dict[str, st
         if export.kind == "posts":
             names, why = set(_own(export)), "is of it"
         elif {"followers", "account"} <= set(rows):
-            names, why = set(rows["account"]), "counts its followers"
+            names, why = set(rows["account"].unique()), "counts its followers"
         else:
-            names, why = set(rows.get("entity", ())), f"has its {export.kind}"
+            names, why = set(rows["entity"].unique() if "entity" in rows else ()), f"has its {export.kind}"
         found |= {plain_name(name): f"{export.name} {why}" for name in names}
     return found | {plain_name(name): "entity names it" for name in entity}
 
