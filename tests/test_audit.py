@@ -135,7 +135,7 @@ def test_reruns_with_other_choices_are_counted_as_looks(shop, written, tmp_path)
     files = [shop["instagram"], shop["orders"], shop["ads.csv"]]
     out = Path(shutil.copytree(written.paths["report"].parent, tmp_path / "out"))
     assert list(written.looked.values()) == [sum(v.word != "not judged" for v in written.verdicts)]
-    again = audit(files, tz=ZONE, out=out, rules=APART)
+    again = audit(files, tz=ZONE, out=out, rules=APART, sesoi=0.2)
     assert again.looked == written.looked
     assert "runs with other choices" not in again.looks
     other = audit(files, tz=ZONE, out=out, rules=APART, sesoi=0.1)
@@ -190,6 +190,9 @@ def test_outcomes_that_cannot_be_joined_are_named(shop, tmp_path):
     assert "share too few days" in reason(made, "C01")
     assert any("posts and outcomes could not be joined" in text for text in made.refused)
     assert "revenue" not in made.panel.rows
+    # a claim about followers does not complain of revenue
+    assert "share too few days" in reason(made, "C08")
+    assert reason(made, "C07") == "nothing to judge it on: add the follower history of each account"
     priced = audit([shop["instagram"], shop["ads.csv"]], outcomes=[path], tz=ZONE)
     (said,) = priced.refused  # once, and of what is to blame
     assert said.startswith("posts and outcomes could not be joined: posts and outcomes of 'shopify' share")
@@ -233,9 +236,8 @@ def test_files_without_posts_say_so(shop):
     assert len(made.wanted) == 1
 
 
-def test_sesoi_is_that_of_the_caller_for_elasticities_only(shop):
-    made = audit([shop["instagram"], shop["orders"], shop["ads.csv"]], tz=ZONE, sesoi=0.2)
-    by_claim = {verdict.claim: verdict for verdict in made.verdicts}
+def test_sesoi_is_that_of_the_caller_for_elasticities_only(written):
+    by_claim = {verdict.claim: verdict for verdict in written.verdicts}
     assert by_claim["C01"].sesoi == 0.2
     assert by_claim["C09"].sesoi == 0.01
 
@@ -265,7 +267,7 @@ def written(shop, tmp_path_factory: pytest.TempPathFactory):
     """An audit on disk, in a folder whose name is a template for whoever takes it for one."""
     out = tmp_path_factory.mktemp("written") / "out {TZ} {x}"
     files = [shop["instagram"], shop["orders"], shop["ads.csv"]]
-    return audit(files, tz=ZONE, out=out, rules=APART)
+    return audit(files, tz=ZONE, out=out, rules=APART, sesoi=0.2)
 
 
 def test_everything_is_written(written):
@@ -792,14 +794,6 @@ def test_figures_by_day_reach_the_panel_of_an_audit(shop):
     assert made.panel.accounting["daily"].rows_in == len(made.files.daily[0].rows)
 
 
-def test_a_claim_about_followers_does_not_complain_of_revenue(shop, tmp_path):
-    short = pd.read_csv(shop["orders"], dtype=str, keep_default_na=False).head(40)
-    short.to_csv(tmp_path / "orders_export.csv", index=False)
-    made = audit([shop["instagram"], tmp_path / "orders_export.csv"], tz=ZONE)
-    assert "share too few days" in reason(made, "C08")
-    assert reason(made, "C07") == "nothing to judge it on: add the follower history of each account"
-
-
 def test_a_file_that_needs_a_word_says_where_to_write_it(shop, tmp_path):
     history = tmp_path / "FollowerHistory.csv"
     history.write_bytes(shop["FollowerHistory"].read_bytes())
@@ -898,8 +892,6 @@ def test_s8_what_is_said_of_spending_must_agree(shop):
         boosted_panel(spend=1.0, rules=Rules(nothing_spent=True))
     with pytest.raises(DesignError, match=r"a file says otherwise: ads\.csv"):
         audit([shop["instagram"], shop["ads.csv"]], tz=ZONE, rules=Rules(nothing_spent=True))
-    said = audit([shop["instagram"], shop["orders"]], tz=ZONE, rules=Rules(nothing_spent=True))
-    assert of(said.verdicts, "C01").estimate is not None
 
 
 def test_s8_advertising_without_days_is_no_price(shop, tmp_path):
@@ -915,7 +907,7 @@ def test_s8_on_the_command_line(shop, tmp_path, capsys):
     arguments = ["audit", str(shop["instagram"]), str(shop["orders"]), "--tz", ZONE, "--out", str(out)]
     assert cli.main([*arguments, "--leave-out-boosted", "--nothing-spent", "--apart", "platform"]) == 0
     board = pd.read_csv(out / "verdicts.csv").set_index("claim")
-    assert str(board.loc["C01", "words"]).startswith("inconclusive")
+    assert str(board.loc["C01", "words"]).startswith("inconclusive")  # judged, where nothing was spent
     panel = pd.read_csv(out / "panel.csv")
     assert "engagement (instagram)" in panel
     assert panel["spend"].eq(0).all()
@@ -1088,18 +1080,15 @@ def test_other_tables_of_an_archive_of_outcomes_are_named(shop, tmp_path):
     assert any("a table of posts in a file that was given as outcomes" in why for _, why in found.unusable)
 
 
-def test_what_cannot_be_judged_is_said_once_for_each_reason(shop, posts_alone, tmp_path, capsys):
+def test_what_cannot_be_judged_is_said_once_for_each_reason(posts_alone, written):
     made = posts_alone
     lines = [line for line in str(made).splitlines() if "not judged" in line]
     assert len(lines) < len(made.verdicts)
     assert any(line.startswith("C01, C02, ") for line in lines)
-    out = tmp_path / "out"
-    assert cli.main(["audit", str(shop["instagram"]), "--tz", ZONE, "--out", str(out)]) == 0
-    said = capsys.readouterr().out
     # how posts go with their own reach can be asked without a file of sales
-    assert "C13: " in said
+    assert "C13: " in str(made)
     # the report sends the reader to what lies beside it
-    page = (out / "report.html").read_text(encoding="utf-8")
+    page = written.paths["report"].read_text(encoding="utf-8")
     assert "jupyter lab audit.ipynb" in page
     assert "erresearch reproduce" not in page
 
