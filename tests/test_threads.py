@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import threading
 import warnings
+from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +15,13 @@ import matplotlib as mpl
 import pytest
 
 import erresearch
+from erresearch.claims import claim_named
+from erresearch.datasets import dataset_card
 from erresearch.errors import ErresearchWarning, own_warnings, warn
+from erresearch.experiments import DESIGNS
 from erresearch.io.resources import in_threads
 from erresearch.report import figures
+from erresearch.worlds import CASES
 
 
 def test_each_thread_gathers_its_own_warnings_and_those_of_the_work_it_hands_out():
@@ -68,3 +73,19 @@ def test_what_is_remembered_is_the_same_however_often_it_is_made():
             if hasattr(value, "cache_clear") and not inspect.signature(value).parameters:
                 made, again = map(repr, (value.__wrapped__(), value.__wrapped__()))
                 assert made == again, f"{name}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("ask", "mapping"),
+    [(lambda: claim_named("C01"), "options"), (lambda: dataset_card("hillstrom").columns[2], "recode")],
+)
+def test_what_a_caller_does_to_what_he_was_handed_is_not_done_to_the_registry(ask, mapping):
+    """A claim is judged as it was declared, whoever tried another choice before."""
+    before = repr(getattr(ask(), mapping))
+    getattr(ask(), mapping)["lags"] = 40
+    assert repr(getattr(ask(), mapping)) == before
+
+
+@pytest.mark.parametrize("constant", [DESIGNS, CASES, CASES["C02-holds"].parameters])
+def test_public_constants_cannot_be_changed(constant):
+    assert not isinstance(constant, MutableMapping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import json
@@ -271,7 +272,8 @@ def read_claims(
     with raise_as(EngineError, f"{str(where)!r} is not a TOML file", of=ValueError, fix="mend that line"):
         with raise_as(EngineError, unread, fix="name a file such as claims.toml"):
             text = where.read_text(encoding="utf-8")
-        return _claims(text, str(where), freq, alone)
+        # what a caller does to its claims is not done to the registry
+        return copy.deepcopy(_claims(text, str(where), freq, alone))
 
 
 @functools.lru_cache(maxsize=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import importlib.resources
@@ -237,7 +238,8 @@ def dataset_card(name: str) -> Dataset:
     """
     sets = registered()
     check_name("data set", name, sets)
-    return sets[name]
+    # what a caller does to a card is not done to the registry
+    return copy.deepcopy(sets[name])
 
 
 def _dataset(name: str, entry: Mapping[str, Any]) -> Dataset:

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Final, Literal
 
 import numpy as np
@@ -24,10 +25,12 @@ Kind = Literal["time", "shops"]
 #: Fewest pairs of shops, and of draws by pairs of blocks: five give no two-sided p below 2/2⁵ = .0625.
 FEWEST: Final = 6
 #: What each design does, in one sentence.
-DESIGNS: Final[Mapping[Kind, str]] = {
-    "time": "posting is paused in one block of each pair of blocks, which of the two is drawn at random",
-    "shops": "of each pair of shops that moved alike one, drawn at random, stops posting at a date drawn at random",
-}
+DESIGNS: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        "time": "posting is paused in one block of each pair of blocks, which of the two is drawn at random",
+        "shops": "of each pair of shops that moved alike one, drawn at random, stops posting at a date drawn at random",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

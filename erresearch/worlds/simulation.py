@@ -319,7 +319,7 @@ def _read_cases() -> Iterator[tuple[str, CaseWorld]]:
         for end, word in (("holds", "supported"), ("fails", "practically nil")):
             said = {"right": word, **entry[end]}
             own |= {name: said.pop(name) for name in ("sentence", "right")}
-            yield f"{entry['claim']}-{end}", CaseWorld(**own, parameters=said)
+            yield f"{entry['claim']}-{end}", CaseWorld(**own, parameters=MappingProxyType(said))
 
 
 CASES: Final[Mapping[str, CaseWorld]] = MappingProxyType(dict(_read_cases()))
