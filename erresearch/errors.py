@@ -33,8 +33,10 @@ __all__ = [
 
 #: Known names above which a message shows the nearest alone.
 _MANY = 100
-#: What an engine quotes may be a cell; characters of what it says.
-_QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[[^\]]*\]")
+#: What an engine quotes may be a cell, with quotes of its own: all from the first to the last goes, and what follows one
+#: that is not closed; characters of what it says.
+_QUOTED = re.compile(r"\[.*\]|`.*`|\".*\"|(?<!\w)'.*'(?!\w)")
+_OPEN = re.compile(r"[`\"\[]|(?<!\w)'")
 _SAID = 200
 #: Verbs that may stand behind a counted noun, and what they are behind more than one.
 _VERBS = {"is": "are", "was": "were", "has": "have"}
@@ -291,7 +293,9 @@ def raise_as(
     except of as error:
         if isinstance(error, ErresearchError):
             raise
-        raise kind(wrong, got=got(error), fix=fix) from error
+        # a library may quote cells, and a traceback shows the error behind ours too
+        shown = error if isinstance(error, OSError) else None
+        raise kind(wrong, got=got(error), fix=fix) from shown
 
 
 def is_number(value: object, low: float, high: float) -> bool:
@@ -319,7 +323,19 @@ def without_cells(error: BaseException) -> str:
     >>> without_cells(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
     'conversion failed in column … for 1 value: …'
     """
-    return _QUOTED.sub("…", first_line(error)).rstrip(".")[:_SAID]
+    return _OPEN.split(_QUOTED.sub("…", first_line(error)))[0].rstrip(" .")[:_SAID]
+
+
+def type_name(dtype: object) -> str:
+    """How a message calls a type of columns: categories and the keys of cells are part of some, and stay out.
+
+    Examples
+    --------
+    >>> import narwhals.stable.v2 as nw
+    >>> type_name(nw.Int64()), type_name(nw.Enum(["ann@example.org"])), type_name(nw.List(nw.String))
+    ('Int64', 'Enum', 'List')
+    """
+    return str(dtype).partition("(")[0]
 
 
 def missing_columns(

@@ -70,6 +70,20 @@ OF_THE_PROCESS = {
     "catch_warnings": {"cli.commands", "report.html"},
     "rc_context": {"report.figures.style"},
 }
+# Errors whose words are the system's or our own. Those of other libraries may quote cells: a traceback shows the error
+# behind ours too, unless it is raised `from None`.
+WITHOUT_CELLS = {
+    "OSError",
+    "ErresearchError",
+    "DataError",
+    "DesignError",
+    "UnfitError",
+    "ModuleNotFoundError",
+}
+WITHOUT_CELLS |= {
+    "LookupError",
+    "of",
+}  # of an unknown encoding; what `raise_as` takes, and shows if it is an OSError
 # Attributes that hold sentences for people: the program never reads them back to decide.
 SENTENCES = {"reason", "text", "words", "label", "method", "fix"}
 
@@ -260,6 +274,22 @@ def test_what_belongs_to_the_whole_process_is_not_changed_for_a_while():
     }
     for name, places in OF_THE_PROCESS.items():
         assert {place for found, place in named if found == name} == places, name
+
+
+def test_no_error_of_a_library_is_shown_behind_ours():
+    shown = [
+        (name_of(path), ast.unparse(node.type))
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and any(map(shows_cause, ast.walk(node)))
+        and not {*re.findall(r"\w+", ast.unparse(node.type))} <= WITHOUT_CELLS
+    ]
+    assert shown == []
+
+
+def shows_cause(node: ast.AST) -> bool:
+    return isinstance(node, ast.Raise) and isinstance(node.cause, ast.Name)
 
 
 def ladder(node: ast.stmt) -> list[str]:

@@ -6,6 +6,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings, strategies as st
@@ -353,7 +354,8 @@ def test_the_adversary_takes_a_wish_and_a_panel():
     granted = adversary(panel, wish="positive").granted
     assert adversary(falling, wish="negative").granted == granted
     told = panel.assign(tags=[["a"]] * len(panel), place=[{"city": "b"}] * len(panel))
-    assert adversary(told, wish="positive").granted == granted
+    for same in (told.astype(object), pl.from_pandas(panel).lazy()):
+        assert adversary(same, wish="positive").granted == granted
     with pytest.raises(UnknownNameError, match=r"no wish 'yes'\. Allowed: negative, nothing, positive"):
         adversary(panel, wish="yes")
     with pytest.raises(ColumnError, match="No column 'week' in the panel"):

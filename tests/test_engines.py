@@ -16,8 +16,10 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from builders import weekly_posts
 
 import erresearch as er
 from erresearch.engine import aggregation
@@ -34,6 +36,28 @@ pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWar
 
 LOCAL = ("pandas", "polars", "polars lazy", "pyarrow", "parquet", "csv", "duckdb", "duckdb file", "ibis")
 ENGINES = (*LOCAL, "pyspark")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        er.nps,
+        er.engagement_rate,
+        lambda table: er.build_panel(table, tz="UTC"),
+        lambda table: er.build_panel(weekly_posts(), table, tz="UTC"),
+        er.plan_experiment,
+        lambda table: er.plan_holdout(table, delta=1.0),
+        er.adversary,
+        lambda table: er.regress(table, "score", ["likes"]),
+    ],
+)
+def test_a_column_that_stands_twice_is_named_and_no_cell_of_it(ask):
+    """Columns of a PyArrow table are asked for by other names than those of a data frame."""
+    cells = pa.array([4711.0, 4711.0])
+    names = ["likes", "score", "likes", "person", "revenue", "value"]
+    with pytest.raises(ColumnError, match="'likes'") as refused:
+        ask(pa.table([cells] * len(names), names=names))
+    assert "4711" not in str(refused.value)
 
 
 def make(rows: int = 4000) -> pd.DataFrame:

@@ -316,7 +316,9 @@ def test_inputs_are_left_alone_and_every_engine_gives_the_same():
     before = rows.copy(deep=True)
     plan = er.plan_experiment(rows, weeks=24)
     pd.testing.assert_frame_equal(rows, before)
-    assert er.plan_experiment(pl.from_pandas(rows).lazy(), weeks=24).digest == plan.digest
+    table = pl.from_pandas(rows)
+    for same in (table, table.lazy(), rows.assign(rows=1.0)):
+        assert er.plan_experiment(same, weeks=24).digest == plan.digest
 
 
 def test_power_that_is_foreseen_is_the_power_that_is_found(plan):

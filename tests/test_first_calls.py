@@ -93,6 +93,7 @@ def test_4_a_band_for_a_bare_number_is_refused_with_the_way(shop):
 @pytest.mark.parametrize("text", [False, True], ids=["dates", "text"])
 def test_5_and_6_a_correlation_of_a_series_warns_and_names_the_call(shop, text):
     table = shop.assign(date=shop.date.dt.strftime("%Y-%m-%d")) if text else shop
+    table = pd.concat([pd.Series(range(WEEKS), name=0), table], axis=1)  # a name that is no text
     with pytest.warns(ErresearchWarning, match=r"time='date'\)") as caught:
         naive = er.correlate(table, "comments", "revenue")
     right = advised(str(caught[0].message), data=table)

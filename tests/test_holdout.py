@@ -122,6 +122,7 @@ def test_what_cannot_be_planned_or_judged():
             "empty or infinite for some people: 1 of 4,000",
         ),
         (past.drop(columns="person"), "No column 'person' in the list of people"),
+        ([past], "the list of people is no table: list"),
     ]:
         with pytest.raises(er.ErresearchError, match=match) as caught:
             er.judge_holdout(bad, plan)

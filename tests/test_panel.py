@@ -605,6 +605,16 @@ def test_exports_of_another_kind_are_refused(tmp_path):
         build_panel(followers, tz=ZONE)
 
 
+def test_the_same_call_gives_the_same_bits():
+    """Sums that are added up again: of accounts in a week, and of days with several rows."""
+    each = [weekly_posts(account=f"shop {n}", likes=0.1 * n + 1 / 3) for n in range(9)]
+    days = pd.DataFrame({"date": pd.date_range(MONDAY, periods=140).repeat(3), "reach": np.arange(420) / 7})
+    days = days.assign(platform="instagram", account="shop")
+    for posts, followers in ((pd.concat(each), None), (None, days)):
+        first, *others = (panel(posts, followers=followers).rows for _ in range(4))
+        assert all(first.equals(other) for other in others)
+
+
 def test_names_may_hold_anything():
     odd = "=cmd|' /C calc'!A0 <script>alert(1)</script> 🙂 \"'"
     made = panel(weekly_posts(account=odd), daily_sales(entity="<b>"))

@@ -11,12 +11,14 @@ from collections.abc import MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import matplotlib as mpl
 import pytest
 
 import erresearch
 from erresearch.claims import claim_named
 from erresearch.datasets import dataset_card
+from erresearch.engine import table_files
 from erresearch.errors import ErresearchWarning, own_warnings, warn
 from erresearch.experiments import DESIGNS
 from erresearch.io.resources import in_threads
@@ -89,3 +91,19 @@ def test_what_a_caller_does_to_what_he_was_handed_is_not_done_to_the_registry(as
 @pytest.mark.parametrize("constant", [DESIGNS, CASES, CASES["C02-holds"].parameters])
 def test_public_constants_cannot_be_changed(constant):
     assert not isinstance(constant, MutableMapping)
+
+
+def test_threads_that_open_one_database_set_it_up_in_turn(tmp_path, monkeypatch):
+    """The first of them locks the settings that all connections to the file share."""
+    place, inside = str(tmp_path / "shop.db"), []
+    with duckdb.connect(place) as made:
+        made.sql("CREATE TABLE posts AS SELECT 1 AS likes")
+
+    def slowly(connection: object) -> None:
+        inside.append(connection)
+        threading.Event().wait(0.05)
+
+    monkeypatch.setattr(table_files, "cap_duckdb", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        held = list(pool.map(table_files.open_database, [f"duckdb:{place}?table=posts"] * 4))
+    assert (len(held), len(inside)) == (4, 1)

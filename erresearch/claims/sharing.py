@@ -423,7 +423,7 @@ def read_findings(path: str | Path) -> tuple[Finding, ...]:
             got=type(error).__name__,
             allowed=f"a text table in UTF-8 with the columns {', '.join(_FINDING)}",
             fix="name the file that holds them, and save it as CSV",
-        ) from error
+        ) from None
     parted = max(",;\t", key=text.partition("\n")[0].count)
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=parted))
     present = [name for name in rows[0] if name is not None] if rows else []

@@ -285,7 +285,7 @@ def hold_out(*, people: str, plan: Path | None, out: Path, listed: Path | None) 
             "the table of people cannot be read",
             got=said_by(error) if isinstance(error, OSError) else type(error).__name__,
             fix="name a CSV file in UTF-8",
-        ) from error
+        ) from None
     if told is not None:
         judged = judge_holdout(table, told, name=Path(people).name, hash=asked.get("hash"))
         _say_of_people(judged)

@@ -92,7 +92,7 @@ def _raw(dataset: Dataset, found: Found) -> pd.DataFrame:
         try:
             frame = read_one(content, source, found)
         except ValueError as error:
-            raise _another_part(dataset, part, f"{type(error).__name__}: {error}") from error
+            raise _another_part(dataset, part, f"{type(error).__name__}: {error}") from None
         if hashlib.sha256(content).hexdigest() != part.sha256:
             _check_part(dataset, part, frame)
         frames.append(frame[[name for name in frame.columns if name in wanted]].assign(file=part.file))

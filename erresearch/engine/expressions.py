@@ -207,7 +207,7 @@ def with_calendar(frame: Any, column: str) -> Any:
             f"the moments in {column!r} are not of one calendar",
             got=str(error).split("\n")[0],
             fix="turn it into dates first, with pandas.to_datetime(…, utc=True)",
-        ) from error
+        ) from None
 
 
 def day_number(column: str) -> nw.Expr:
@@ -262,13 +262,13 @@ class Clock:
         check_name("week_start", self.week_start, WEEKDAYS)
         try:
             zoneinfo.ZoneInfo(self.tz)
-        except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError) as error:
+        except (ValueError, OSError, TypeError, zoneinfo.ZoneInfoNotFoundError):
             raise DataError(
                 "`tz` is no time zone",
                 got=repr(self.tz),
                 allowed="a name such as 'Europe/Amsterdam' or 'UTC'",
                 fix="name the zone in which the business counts its days",
-            ) from error
+            ) from None
 
     @property
     def _shift(self) -> int:

@@ -330,7 +330,7 @@ def gather(frame: nw.LazyFrame[Any], *, small: bool = False) -> pl.DataFrame:
             "the engine could not compute this pass over the rows",
             got=f"{frame.implementation}: {without_cells(error)}",
             fix="check that the columns hold what the request needs",
-        ) from error
+        ) from None
 
 
 def is_text(dtype: Any) -> bool:

@@ -44,6 +44,7 @@ from erresearch.errors import (
     first_line,
     missing_columns,
     not_a_column,
+    type_name,
 )
 from erresearch.io import pd, pl
 
@@ -189,7 +190,7 @@ def in_the_index(data: Any) -> str:
     return "the table's index is no column, so call .reset_index() on it first; " if names_rows else ""
 
 
-def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
+def as_narwhals(data: Any, *, pass_through: bool = False, allow_series: bool = False) -> Any:
     """Any table as narwhals has it, where no header stands twice; with `pass_through` what is none comes back.
 
     Examples
@@ -203,13 +204,14 @@ def as_narwhals(data: Any, *, pass_through: bool = False) -> Any:
     if _is_pandas(data):
         _check_names(data)
     try:
-        return nw.from_native(data, pass_through=pass_through)
-    except DuplicateError as error:
-        names = [str(name) for name in data.columns]
+        return nw.from_native(data, pass_through=pass_through, allow_series=allow_series)
+    except DuplicateError:
+        # columns of a PyArrow table are its cells
+        names = [str(name) for name in getattr(data, "column_names", data.columns)]
         double = next((name for name in names if names.count(name) > 1), "")
         raise ColumnError(
             "a column name stands twice in the table", got=repr(double), fix="rename one of them"
-        ) from error
+        ) from None
 
 
 def _check_names(data: Any) -> None:
@@ -231,7 +233,7 @@ def _table(data: Any) -> Any:
     except TypeError:
         frame = None
     except NarwhalsError as error:
-        raise ColumnError("the table cannot be read", got=str(error).replace("\n", " ")) from error
+        raise ColumnError("the table cannot be read", got=str(error).replace("\n", " ")) from None
     if frame is None or not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
         raise EngineError(
             "the rows must come as a table or a path",
@@ -289,7 +291,7 @@ def _probe(columns: Sequence[str | nw.Expr], schema: dict[str, Any]) -> tuple[tu
             # the streaming engine would start threads to read no row
             made = frame.collect(engine="in-memory").columns
         except (NarwhalsError, TypeError, pl.exceptions.PolarsError) as error:
-            raise _bad_expression(column, error, schema) from error
+            raise _bad_expression(column, error, schema) from None
         if len(made) != 1:
             raise ColumnError(
                 "an expression must make one column",
@@ -394,14 +396,14 @@ def _check_types(schema: Mapping[str, Any], numbers: Names, keys: Names) -> None
         if not (dtype.is_numeric() or dtype in (nw.Boolean, nw.Unknown)):
             raise ColumnError(
                 f"{name!r} does not hold numbers",
-                got=f"a column of type {dtype}",
+                got=f"a column of type {type_name(dtype)}",
                 allowed="whole numbers, decimals, floats, true/false",
             )
     for name in keys:
         if schema[name].is_nested() or schema[name] in (nw.Duration, nw.Time, nw.Binary):
             raise ColumnError(
                 f"{name!r} cannot name accounts or periods",
-                got=f"a column of type {schema[name]}",
+                got=f"a column of type {type_name(schema[name])}",
                 allowed="text, whole numbers, dates, categories",
             )
 

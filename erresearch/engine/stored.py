@@ -239,7 +239,7 @@ def read_archive(
             f"cannot read {kind} from {str(path)!r}",
             got=said,
             allowed=f"a whole file of {kind} that this package wrote",
-        ) from error
+        ) from None
     raise EngineError(
         f"cannot read {kind} from {str(path)!r}",
         got=f"format version {found!r}"[:_SAID],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -30,6 +31,7 @@ from erresearch.io.resources import allowed_memory
 Names = Sequence[str]
 SUFFIXES = (".parquet", ".csv")
 _GUESS_ROWS = 10_000
+_SETTING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _open(path: str) -> TableFile:
             f"cannot read {path!r}",
             got=without_cells(error),
             fix="check that the file is whole and of the kind that its ending says",
-        ) from error
+        ) from None
 
 
 def check_files(parts: Iterable[tuple[str, Any]]) -> None:
@@ -157,7 +159,7 @@ def check_files(parts: Iterable[tuple[str, Any]]) -> None:
                 fix="put cells with a comma in quotes, and write the file as UTF-8"
                 if where
                 else "check that the file is whole",
-            ) from error
+            ) from None
 
 
 def _odd_row(path: str) -> str:
@@ -315,11 +317,12 @@ def open_database(address: str) -> nw.LazyFrame[Any]:
 
         # a database from elsewhere may hold views that read other files, over the network too
         connection = duckdb.connect(path, read_only=True)
-        # connections to one file share its settings, which the first of them has locked
-        if connection.execute("SELECT current_setting('lock_configuration')").fetchone() != (True,):
-            cap_duckdb(connection)
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
+        # connections to one file share its settings, which the first of them locks, in whichever thread
+        with _SETTING:
+            if connection.execute("SELECT current_setting('lock_configuration')").fetchone() != (True,):
+                cap_duckdb(connection)
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
         found = _own_table(connection, table)
         relation: Any = None if found is None else connection.sql(f"FROM {found}")
     if relation is None:

@@ -250,7 +250,7 @@ def _damage_named(name: str, *, folder: bool = False) -> Iterator[None]:
             allowed=", ".join(FILES[:3]), fix="name the folder that `erresearch plan --out` wrote",
         ) from error  # fmt: skip
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, csv.Error) as error:
-        raise _damaged(type(error).__name__) from error
+        raise _damaged(type(error).__name__) from None
 
 
 def _damaged(what: str) -> DataError:
@@ -274,8 +274,8 @@ def _table(path: Path, columns: Sequence[str]) -> tuple[list[dict[str, Any]], np
         raise _altered(path, "lacks columns", "", ", ".join(columns))
     try:
         days = [dt.date.fromisoformat(row["first_day"]) for row in rows]
-    except ValueError as error:
-        raise _altered(path, "holds days that are no dates", "", "dates such as 2026-01-31") from error
+    except ValueError:
+        raise _altered(path, "holds days that are no dates", "", "dates such as 2026-01-31") from None
     return rows, np.array(days, dtype="datetime64[D]")
 
 

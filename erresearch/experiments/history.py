@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import Count, DataError, DesignError, missing_columns
 
 Array = npt.NDArray[np.float64]
@@ -106,7 +107,7 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
     >>> shop.every, len(shop)
     ('W', 3)
     """
-    columns = _columns(getattr(panel, "rows", panel), outcome)
+    columns = _columns(panel, outcome)
     names = columns.pop("entity")
     known = sorted(set(names.tolist()))
     if entity is not None and entity not in known:
@@ -122,13 +123,15 @@ def read_series(panel: Any, *, outcome: str = "revenue", entity: str | None = No
     )
 
 
-def _columns(rows: Any, outcome: str) -> dict[str, Any]:
-    try:
-        frame = nw.from_native(rows)
-    except TypeError as error:
+def _columns(panel: Any, outcome: str) -> dict[str, Any]:
+    tables = nw.DataFrame, nw.LazyFrame
+    frame = as_narwhals(panel, pass_through=True)
+    if not isinstance(frame, tables):  # a table may have a method, or a column, of that name
+        frame = as_narwhals(getattr(panel, "rows", panel), pass_through=True)
+    if not isinstance(frame, tables):
         raise DataError(
-            "the history is no table", got=type(rows).__name__, fix="give a panel or a data frame"
-        ) from error
+            "the history is no table", got=type(panel).__name__, fix="give a panel or a data frame"
+        )
     present = frame.collect_schema().names()
     date = "date" if "period" not in present and "date" in present else "period"
     if lacking := [name for name in (date, outcome) if name not in present]:
@@ -161,10 +164,8 @@ def _dates(values: Any, *, zoned: bool) -> Dates:
         values = np.array([v.replace(tzinfo=None) if getattr(v, "tzinfo", None) else v for v in told])
     try:
         dates: Dates = values.astype("datetime64[D]")
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            "`period` holds something that is no date", fix="write dates as 2026-01-31"
-        ) from error
+    except (ValueError, TypeError):
+        raise DataError("`period` holds something that is no date", fix="write dates as 2026-01-31") from None
     if zoned and (late := values.astype("datetime64[s]") > dates).any():
         raise DataError(
             "periods with a zone begin at midnight of it, and these are days of another one",
@@ -190,8 +191,8 @@ def as_numbers(values: Any, name: str) -> Array:
     """
     try:
         numbers = np.asarray(values).astype(np.float64)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"`{name}` holds text", fix="make it a column of numbers") from error
+    except (ValueError, TypeError):
+        raise DataError(f"`{name}` holds text", fix="make it a column of numbers") from None
     if np.isinf(numbers).any():
         raise DataError(f"`{name}` is infinite in some rows", fix="correct them or leave them empty")
     return numbers
@@ -284,8 +285,8 @@ def day_of(told: object, name: str) -> np.datetime64:
     """
     try:
         return np.datetime64(str(told), "D")
-    except ValueError as error:
-        raise DesignError(f"`{name}` is no date", fix="write it as 2026-01-31") from error
+    except ValueError:
+        raise DesignError(f"`{name}` is no date", fix="write it as 2026-01-31") from None
 
 
 @functools.lru_cache(maxsize=8)  # a plan's seeds, one for each design that is tried, rest on the same

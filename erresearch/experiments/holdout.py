@@ -13,6 +13,7 @@ import numpy as np
 
 from erresearch.claims.decision_rule import settled
 from erresearch.claims.registry import grade
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import Count, DataError, DesignError, missing_columns
 from erresearch.experiments.history import Array, Flags, as_numbers
 from erresearch.experiments.judging import registration
@@ -110,7 +111,9 @@ def _draw(seed: str, person: object) -> float:
 
 
 def _people(table: Any, outcome: str, person: str) -> tuple[list[str], Array]:
-    frame = nw.from_native(table)
+    frame = as_narwhals(table, pass_through=True)
+    if not isinstance(frame, (nw.DataFrame, nw.LazyFrame)):
+        raise DataError("the list of people is no table", got=type(table).__name__, fix="give a data frame")
     present = frame.collect_schema().names()
     if lacking := [name for name in (person, outcome) if name not in present]:
         way = "say which hold the id and the amount: person= and outcome= (--person, --outcome)"

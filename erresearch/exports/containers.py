@@ -134,9 +134,7 @@ def open_bundle(
     except ErresearchError:
         raise
     except (OSError, ValueError, OverflowError) as error:
-        raise EngineError(
-            f"could not read {str(path)!r}", got=said_by(error), fix="check the path"
-        ) from error
+        raise EngineError(f"could not read {str(path)!r}", got=said_by(error), fix="check the path") from None
     if not data:
         raise DataError(f"{path.name}: the file is empty", got="0 bytes", fix="export it again")
     log = ReadLog(path.name, strict=strict)
@@ -223,7 +221,7 @@ def _unzip(
     except Exception as error:  # a damaged archive makes its library fail in any way
         raise EngineError(
             f"{name}: the archive cannot be read", got=type(error).__name__, fix="download it again"
-        ) from error
+        ) from None
 
 
 def _members(
@@ -587,7 +585,7 @@ def read_html(utf8: bytes | memoryview, name: str) -> Iterator[Records]:
         parser.feed(bytes(utf8).decode())
         parser.close()
     except Exception as error:  # the parser of the standard library fails with an assertion on some pages
-        raise EngineError(f"{name}: the page cannot be read", got=type(error).__name__, fix=_AGAIN) from error
+        raise EngineError(f"{name}: the page cannot be read", got=type(error).__name__, fix=_AGAIN) from None
     tables = list(itertools.islice((table for table in parser.tables if table), MAX_SHEETS + 1))
     if len(tables) > MAX_SHEETS:
         raise _too_large(name, f"over {MAX_SHEETS} tables", f"{MAX_SHEETS} tables")

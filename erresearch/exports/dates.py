@@ -506,5 +506,5 @@ def day_of(value: object, name: str = "exported_at") -> dt.date:
         return value
     try:
         return dt.date.fromisoformat(str(value))
-    except ValueError as error:
-        raise DataError(f"`{name}` is no day", got=repr(value), fix="write it as 2026-02-28") from error
+    except ValueError:
+        raise DataError(f"`{name}` is no day", got=repr(value), fix="write it as 2026-02-28") from None

@@ -131,7 +131,7 @@ def to_utf8(
             f"{name} is not text in {encoding}",
             got=f"byte {error.start + 1:,} cannot be read" if isinstance(error, UnicodeDecodeError) else "",
             fix="save it as UTF-8, or pass encoding= with the right name",
-        ) from error
+        ) from None
     return _readable(text.lstrip("\ufeff").encode("utf-8", "replace"), name)
 
 
@@ -335,13 +335,13 @@ def parse(
                 )
             rows.append(row)
             lines.append(reader.line_num + first)
-    except csv.Error as error:
+    except csv.Error:
         if not cut:
             raise DataError(
                 f"{name} row {len(rows) + 1 + first}: a quotation mark is not closed as it should be",
                 got=f"{Count(len(rows)):whole row} before it",
                 fix='look for a single " in that row, or export the file again',
-            ) from error
+            ) from None
     finally:
         csv.field_size_limit(before)
     if cut and rows:

@@ -142,7 +142,7 @@ def _toml(path: Path) -> dict[str, Any]:
             f"the mapping {str(path)!r} cannot be read",
             got=said_by(error)[:200],
             fix="see the example in read_export's help",
-        ) from error
+        ) from None
 
 
 _TEXTS: Final = tuple[str, ...]
@@ -235,7 +235,7 @@ def _layout(table: Mapping[str, Any]) -> Format:
     except ErresearchError:
         raise
     except (TypeError, ValueError, AttributeError) as error:
-        raise DataError("a line of the mapping has the wrong shape", got=str(error)[:120]) from error
+        raise DataError("a line of the mapping has the wrong shape", got=str(error)[:120]) from None
 
 
 def _figures(figures: object, kind: str, columns: Mapping[Any, object]) -> dict[str, tuple[str, ...]]:

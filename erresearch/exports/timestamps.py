@@ -317,11 +317,11 @@ def check_zone(zone: str) -> None:
     try:
         # an empty name would take the zone away
         pl.Series([dt.datetime(2026, 1, 1)]).dt.replace_time_zone(zone.strip() or "none")
-    except pl.exceptions.PolarsError as error:
+    except pl.exceptions.PolarsError:
         raise UnknownNameError(
             f"there is no time zone {zone!r}",
             allowed="names of the IANA database such as Europe/Amsterdam or America/New_York, or UTC",
-        ) from error
+        ) from None
 
 
 def _checked(printed: pl.Series, decoded: pl.Series, column: TextColumn, *, far: int) -> pl.Series:

@@ -12,6 +12,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import Every, check_every, period_start
+from erresearch.engine.sources import as_narwhals
 from erresearch.errors import Count, DataError, GuardError, check_name, warn
 from erresearch.io import pd
 from erresearch.results import Estimate, Interval, Reference, StudentT
@@ -343,7 +344,7 @@ def _check_scale(scale: tuple[int, int] | None, name: str) -> None:
 
 def _counts(scores: Any, score: str) -> tuple[np.ndarray, int]:
     """Answers per score 0 to 10, and how many were missing."""
-    frame = nw.from_native(scores, pass_through=True, allow_series=True)
+    frame = as_narwhals(scores, pass_through=True, allow_series=True)
     if isinstance(frame, nw.Series):
         frame = frame.alias(score).to_frame()
     elif not isinstance(frame, nw.DataFrame | nw.LazyFrame):

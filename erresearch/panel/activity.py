@@ -240,6 +240,7 @@ def follow(
     if counts is not None:
         kinds, needed = ("followers", "daily"), ("date", "followers")
         arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWERS.key)
+        check_numbers(arrived.frame.collect_schema(), ["followers"], "followers")
         rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
         known = _matched(rows, accounts, clock, notes)
         used = int(known["rows"].sum())
@@ -322,6 +323,7 @@ def spending(
         return None, {}
     wanted = (*ADS.labels, "spend")
     arrived = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=wanted)
+    check_numbers(arrived.frame.collect_schema(), ["spend"], "advertising")
     table, clock = gather(arrived.frame), request.clock
     # names may be categories or numbers
     labels = pl.selectors.by_name("account", "entity", "currency", "grain", require_all=False)
@@ -338,7 +340,7 @@ def spending(
     if len(counts) > 1:
         table = table.filter(pl.col("currency").fill_null("").str.to_uppercase().is_in(["", kept]))
     foreign = rows - table.height
-    table = table.with_columns(pl.col("spend").cast(pl.Float64, strict=False)).filter(
+    table = table.with_columns(pl.col("spend").cast(pl.Float64)).filter(
         pl.col("date").is_not_null(), pl.col("spend").is_finite().fill_null(False)
     )
     table = table.with_columns(pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d").alias("day"))
@@ -413,6 +415,7 @@ def daily_figures(
     arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
     owners, clock = sums.select("platform", "account", "entity").unique(), request.clock
     names = [name for name in arrived.columns if name not in _KEYS]
+    check_numbers(arrived.frame.collect_schema(), names, "figures by day")
     figures = [pl.col(name).cast(pl.Float64) for name in names]
     table = _with_names(gather(arrived.frame), owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
@@ -491,8 +494,11 @@ def _summed(
     group, each = ["entity", "platform", "figure"], ["account", "number"]
     index = ["entity", "platform", *each, "date"]
     long = rows.unpivot(names, index=index, variable_name="figure").drop_nulls("value")
-    days = long.group_by(*group, *each, "date").agg(pl.col("value").sum())
-    sums = days.group_by(*group, *each).agg(pl.col("value").sum(), pl.len().alias("days"))
+    # in the order of the rows, so that what is added up again gives the same bits
+    days = long.group_by(*group, *each, "date", maintain_order=True).agg(pl.col("value").sum())
+    sums = days.group_by(*group, *each, maintain_order=True).agg(
+        pl.col("value").sum(), pl.len().alias("days")
+    )
     lengths = {number: clock.length(number) for number in sums["number"].unique().to_list()}
     whole = sums.filter(pl.col("days") == pl.col("number").replace_strict(lengths, return_dtype=pl.Int64))
     # an account that has the figure at all must have it in a period, or the period's sum is not known

@@ -177,6 +177,8 @@ def _of_posts(
     activity = sum_posts(arrived, request, keys=keys)
     few = arrived.rows is not None and arrived.rows <= FEW
     sums = _named(gather(activity.frame, small=few), named)
+    # what is added up again is added up in one order, not in that of a hash: the same call gives the same bits
+    sums = sums.sort(*keys, STATUS, "number", nulls_last=True)
     table, books, owners = _join(sums, booked, named, request)
     unsold = between_files(booked.parts if booked is not None else (), owners.outcomes, clock)
     last = None  # the last day of which all posts are old enough

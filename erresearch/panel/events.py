@@ -20,6 +20,7 @@ from erresearch.errors import (
     UnknownNameError,
     missing_columns,
     said_by,
+    type_name,
     warn,
 )
 from erresearch.io import pd
@@ -132,13 +133,13 @@ def _as_pandas(events: Any) -> pd.DataFrame:
     """A table of any engine, as a table of its own."""
     try:
         frame = as_narwhals(events)
-    except TypeError as error:
+    except TypeError:
         raise DataError(
             "events come as a table or a file",
             got=f"a value of type {type(events).__name__}",
             allowed="a table or a .csv file with the columns date and name",
             fix="write pd.DataFrame({'date': ['2024-11-29'], 'name': ['sale']})",
-        ) from error
+        ) from None
     table: pd.DataFrame = frame.lazy().collect("pandas").to_native()
     return table.copy()
 
@@ -164,7 +165,7 @@ def _declared(events: Any) -> tuple[pd.DataFrame, str]:
                 f"cannot read the events in {where}",
                 got=said_by(error) if isinstance(error, OSError) else type(error).__name__,
                 fix="write a .csv file in UTF-8 with the columns date and name",
-            ) from error
+            ) from None
     # of a file rows are numbered as a spreadsheet does, its head among them
     first = 2 if isinstance(events, (str, Path)) else 1
     table.index = pd.RangeIndex(first, first + len(table))
@@ -472,7 +473,7 @@ def _periods(time: pd.Series[Any], name: str) -> tuple[dict[Any, pd.Timestamp], 
     if first is None or len(first) < 2:
         raise DataError(
             f"events need dates in {name!r}",
-            got=f"{Count(len(unique)):period} of type {time.dtype}",
+            got=f"{Count(len(unique)):period} of type {type_name(time.dtype)}",
             allowed="dates, two periods or more",
             fix="use the first day of each period as its name",
         )

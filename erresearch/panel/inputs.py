@@ -21,6 +21,8 @@ from erresearch.errors import (
     GuardError,
     in_mapping,
     missing_columns,
+    type_name,
+    without_cells,
 )
 from erresearch.exports.combine import combine_exports, plain_name
 from erresearch.exports.lazy_tables import Lake
@@ -113,13 +115,13 @@ def arrive(
         known = {"simulated": says_simulated(data)}
     try:
         frame = as_narwhals(data)
-    except TypeError as error:
+    except TypeError:
         raise EngineError(
             f"{what} must come as exports or as a table",
             got=f"a value of type {type(data).__name__}",
             allowed="what read_export returns, several of them, or a pandas, Polars, PyArrow or DuckDB table",
             fix="read a file with erresearch.read_export or polars.scan_parquet",
-        ) from error
+        ) from None
     present = frame.collect_schema().names()
     if any(name not in present for name in needed):
         raise missing_columns(needed, present, where=f"the table of {what}")
@@ -129,8 +131,7 @@ def arrive(
     try:
         table = frame.select(names).to_polars()
     except Exception as error:
-        said = str(error).split("\n", maxsplit=1)[0][:200]
-        raise ColumnError(f"the table of {what} cannot be read", got=said) from error
+        raise ColumnError(f"the table of {what} cannot be read", got=without_cells(error)) from None
     kind = "pandas" if exports else frame.implementation.value
     known = {"rows": len(frame), **known, "frame": nw.from_native(table.lazy())}
     return Arrived(columns=names, kind=kind, **known)
@@ -194,7 +195,7 @@ def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) ->
     if wrong:
         raise ColumnError(
             f"column {wrong[0]!r} of {what} holds no numbers",
-            got=str(schema[wrong[0]]),
+            got=type_name(schema[wrong[0]]),
             fix="read the file with read_export, which knows how numbers are written",
         )
 
@@ -233,7 +234,7 @@ def local_time(
     if moment is None:
         raise ColumnError(
             f"column {column!r} holds no times",
-            got=str(dtype),
+            got=type_name(dtype),
             fix="make dates of it first, or read the file with read_export",
         )
     zone = getattr(dtype, "time_zone", None)

@@ -445,7 +445,7 @@ def _warn_of_series(data: Any, call: str, asked: Mapping[str, Any]) -> None:
         dated = dtype in (nw.Date, nw.Datetime) or (
             dtype == nw.String and frame[name].str.contains(DATE_TEXT).all()
         )
-        if (dated or name.lower() in PERIOD_NAMES) and frame[name].n_unique() == len(frame):
+        if (dated or str(name).lower() in PERIOD_NAMES) and frame[name].n_unique() == len(frame):
             # a column, or several, as a call would name them; an expression has no short spelling
             named = {**asked, "time": name}.items()
             plain = {key: all(isinstance(one, str) for one in np.atleast_1d(value)) for key, value in named}

@@ -213,11 +213,11 @@ def _table(days: Any, numbers: Sequence[str], time: str, by: str | None) -> pd.D
         raise DataError(f"`{time}` must hold days", got=str(when.dtype), fix="use dates such as 2024-11-29")
     try:
         read = pd.to_datetime(when, format="ISO8601")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError):
         raise DataError(
             f"`{time}` holds something that is no day, or days of several time zones",
             fix="write days as 2024-11-29, counted in one time zone",
-        ) from error
+        ) from None
     absent = int(read.isna().sum())
     whole = not (absent or bool((read != read.dt.normalize()).any()))
     column = f"table[{time!r}]"

@@ -416,7 +416,7 @@ def _load(path: Path) -> Any:
     except (OSError, UnicodeDecodeError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise DataError(
             f"{str(path)!r} is not a notebook", got=str(error).split("\n", maxsplit=1)[0][:200]
-        ) from error
+        ) from None
 
 
 async def _run_one(

@@ -115,12 +115,12 @@ def _one_sided(reference: Reference, estimate: Estimate, edge: float, *, above: 
         half = reference.pvalue(edge) / 2
     except ErresearchError:
         raise
-    except ValueError as error:
+    except ValueError:
         raise DesignError(
             f"the edge {edge:g} lies beyond what {estimate.name!r} can be",
             allowed="for a correlation, null ± sesoi between −1 and 1",
             fix="choose a smaller `sesoi`",
-        ) from error
+        ) from None
     right = estimate.value > edge if above else estimate.value < edge
     return half if right else 1 - half
 

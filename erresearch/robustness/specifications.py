@@ -15,7 +15,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import lag
+from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
+from erresearch.engine.sources import column_names, open_rows
 from erresearch.errors import ColumnError, Count, DesignError, ErresearchError, check_name, missing_columns
 from erresearch.io.resources import waiting
 from erresearch.relate.design import Effect, Swept, identified
@@ -523,16 +525,23 @@ def adversary(
     (1440, True)
     """
     check_name("wish", wish, _ANSWERS)
-    frame = nw.from_native(panel, eager_only=True)
+    present = column_names(panel)
     needed = [outcome, by, period]
-    if set(needed) - set(frame.columns):
-        raise missing_columns(needed, frame.columns, where="the panel")
-    there = [c for c in (*_DEFINITIONS, *_CONTROLS) if c in frame.columns and frame[c].n_unique() > 1]
+    if set(needed) - set(present):
+        raise missing_columns(needed, present, where="the panel")
+    tried = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in present]
+    opened = open_rows(panel, list(dict.fromkeys([outcome, *tried])), [by, period], None)
+    frame: nw.DataFrame[Any] = nw.from_native(gather(opened.frame, small=opened.small))
+    there = [name for name in tried if frame[name].n_unique() > 1]
     kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
     if not kinds:
-        raise missing_columns(_DEFINITIONS, frame.columns, where="the panel")
+        raise missing_columns(_DEFINITIONS, present, where="the panel")
     definitions, target = [f"log {name}" for name in kinds], f"log {outcome}"
-    logs = [nw.when(nw.col(c) > 0).then(nw.col(c)).log().alias(f"log {c}") for c in (outcome, *kinds)]
+    numbers = {name: nw.col(name).cast(nw.Float64()) for name in (outcome, *kinds)}
+    logs = [
+        nw.when(number > 0, number.is_finite()).then(number).log().alias(f"log {name}")
+        for name, number in numbers.items()
+    ]
     frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
     parts = _row_sets(frame, target, by, period)
     values, halves, failed = [np.zeros(0)], [np.zeros(0)], 0

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
 
-from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns
+from erresearch.errors import ColumnError, Count, DataError, EngineError, missing_columns, type_name
 from erresearch.schema.vocabulary import Column, Kind, TableSchema
 
 # beyond this a float no longer tells neighbouring whole numbers apart, so an id read as float is lost
@@ -316,14 +316,14 @@ def _enter(frame: object, table: TableSchema) -> Any:
             f"a column name stands twice in the {table.name} table",
             got=" ".join(str(error).split()),
             fix="rename one of them",
-        ) from error
-    except TypeError as error:
+        ) from None
+    except TypeError:
         raise EngineError(
             f"the {table.name} table must be a table",
             got=type(frame).__name__,
             allowed="pandas, Polars, PyArrow, DuckDB, Ibis or PySpark",
             fix="read the file first, for example with pandas.read_csv",
-        ) from error
+        ) from None
 
 
 def _check_kind(frame: Any, column: Column, dtype: Any, table: TableSchema) -> None:
@@ -351,7 +351,7 @@ def _check_kind(frame: Any, column: Column, dtype: Any, table: TableSchema) -> N
     }
     raise ColumnError(
         f"`{column.name}` in the {table.name} table must hold {wanted}",
-        got=f"it holds {str(dtype).lower()}{place}",
+        got=f"it holds {type_name(dtype).lower()}{place}",
         fix=fix.get(column.dtype, "use True and False, or 1 and 0"),
     )
 
