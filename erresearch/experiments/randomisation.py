@@ -458,7 +458,7 @@ def foreseen(
         plans = plans[rng.permutation(len(plans))[:COURSES]]
     z = exposure(plans, design.lags)
     really = _built_up(design, noises, z if truth is None else exposure(plans, truth))
-    windows = tuple(empty_window(noise, design) for noise in noises)
+    windows = tuple(empty_window(noise, design, quick=quick) for noise in noises)
     root = strength(windows, z, really)
     if quick:
         effects = np.r_[0.0, delta, np.linspace(0.25, 8, 125) / np.maximum(root, 1e-9).mean()]
@@ -521,11 +521,13 @@ def _power(design: PauseDesign, units: int, effects: Array, found: Array, placeb
     )
 
 
-def empty_window(noise: Model, design: PauseDesign) -> Window:
+def empty_window(noise: Model, design: PauseDesign, *, quick: bool = False) -> Window:
     """The plan's window behind a history as long as the noise's, without an outcome."""
     history, ahead = len(noise.innovations), design.length + design.follow_up
     dates = np.datetime64("2024-01-01") + DAYS[design.every] * np.arange(history + ahead)
-    basis = orthonormal(filtered(calendar_terms(dates, history, design.every).T, noise.memory).T)
+    terms = filtered(calendar_terms(dates, history, design.every).T, noise.memory).T
+    # which of the bases it is changes the courses that are drawn, and no formula
+    basis = orthonormal(terms) if quick else np.linalg.qr(terms)[0]
     memory = noise.memory[:0] if design.carried else noise.memory
     return Window(np.zeros((ahead, 1)), basis[history:], counted(design), memory, noise.sigma, memory[:0])
 
