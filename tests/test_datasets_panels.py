@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from erresearch import datasets, examine
-from erresearch.claims import read_claims, real_rows
+from erresearch.claims import packing, read_claims, real_rows
 from erresearch.claims.packing import read_pack, shipped
 from erresearch.datasets import entries, loading
 from erresearch.errors import EngineError
@@ -314,6 +315,7 @@ def test_the_groups_that_ship_give_the_figures_of_the_pack(name):
 @pytest.mark.skipif(not (COPIES / "best_of_ml_python").is_dir(), reason=f"no copies of the lists in {COPIES}")
 def test_the_groups_and_levels_that_ship_are_those_of_the_rows(monkeypatch):
     monkeypatch.setenv("ERRESEARCH_DATA_DIR", str(COPIES))
+    monkeypatch.setattr(packing, "rows_of", functools.cache(packing.rows_of))
     tool = runpy.run_path(str(ROOT / "data" / "make_evidence.py"))
     for name, maker in (("project-groups", "groups"), ("aggregation-levels", "levels")):
         stored = datasets.load(name).query("data == 'best-of-web-python'").reset_index(drop=True)
