@@ -242,7 +242,7 @@ def platforms_page() -> str:
             "## Columns\n",
             "What every layout is read into.\n",
             table(
-                ["column", "type", "meaning"], [(n, f["type"], f["about"]) for n, f in known["field"].items()]
+                ["column", "type", "meaning"], [(n, f["cell"], f["about"]) for n, f in known["field"].items()]
             ),
         ]
     )
