@@ -345,7 +345,7 @@ _HALVINGS = 30
 #: Steps are quadratic: after one of this size (in standard deviations of the predictor) 1e-13 is left.
 _TOLERANCE = 1e-7
 #: A step of this size moves the Hessian by no more than its own rounding: it needs no further pass.
-NEGLIGIBLE: Final = 1e-9
+NEGLIGIBLE: Final = 1e-11
 #: Curvature along the flattest direction, against the steepest seen, below which the likelihood has no maximum there.
 _FLAT = 1e-11
 #: The same below which a direction may be one in which the likelihood rises for ever.
