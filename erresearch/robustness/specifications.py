@@ -525,24 +525,8 @@ def adversary(
     (1440, True)
     """
     check_name("wish", wish, _ANSWERS)
-    present = column_names(panel)
-    needed = [outcome, by, period]
-    if set(needed) - set(present):
-        raise missing_columns(needed, present, where="the panel")
-    tried = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in present]
-    opened = open_rows(panel, list(dict.fromkeys([outcome, *tried])), [by, period], None)
-    frame: nw.DataFrame[Any] = nw.from_native(gather(opened.frame, small=opened.small))
-    there = [name for name in tried if frame[name].n_unique() > 1]
-    kinds, controls = ([name for name in names if name in there] for names in (_DEFINITIONS, _CONTROLS))
-    if not kinds:
-        raise missing_columns(_DEFINITIONS, present, where="the panel")
+    frame, kinds, controls = _logged(panel, outcome, by, period)
     definitions, target = [f"log {name}" for name in kinds], f"log {outcome}"
-    numbers = {name: nw.col(name).cast(nw.Float64()) for name in (outcome, *kinds)}
-    logs = [
-        nw.when(number > 0, number.is_finite()).then(number).log().alias(f"log {name}")
-        for name, number in numbers.items()
-    ]
-    frame = frame.select(by, period, *logs, *((nw.col(c) + 1).log().alias(c) for c in controls))
     parts = _row_sets(frame, target, by, period)
     values, halves, failed = [np.zeros(0)], [np.zeros(0)], 0
     for rows in parts:
@@ -582,6 +566,28 @@ def adversary(
         },
         level=level,
     )
+
+
+def _logged(panel: Any, outcome: str, by: str, period: str) -> tuple[nw.DataFrame[Any], list[str], list[str]]:
+    """Logs of the outcome, of each kind of engagement and of the controls, with the names of either."""
+    present = column_names(panel)
+    needed = [outcome, by, period]
+    if set(needed) - set(present):
+        raise missing_columns(needed, present, where="the panel")
+    tried: list[str] = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in present]
+    opened = open_rows(panel, list(dict.fromkeys([outcome, *tried])), [by, period], None)
+    frame: nw.DataFrame[Any] = nw.from_native(gather(opened.frame, small=opened.small))
+    there = [name for name in tried if frame[name].n_unique() > 1]
+    kinds, controls = ([name for name in there if name in names] for names in (_DEFINITIONS, _CONTROLS))
+    if not kinds:
+        raise missing_columns(_DEFINITIONS, present, where="the panel")
+    numbers = {name: nw.col(name).cast(nw.Float64()) for name in (outcome, *kinds)}
+    logs = [
+        nw.when(number > 0, number.is_finite()).then(number).log().alias(f"log {name}")
+        for name, number in numbers.items()
+    ]
+    plus = ((nw.col(name) + 1).log().alias(name) for name in controls)
+    return frame.select(by, period, *logs, *plus), kinds, controls
 
 
 def _row_sets(frame: nw.DataFrame[Any], target: str, by: str, period: str) -> tuple[nw.DataFrame[Any], ...]:
