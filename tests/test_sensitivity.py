@@ -50,7 +50,7 @@ def test_without_a_control_there_is_nothing_to_compare_with(table):
 def test_the_bounds_of_the_published_example(k):
     stored = STORED["darfur"]
     row = stored["bounds"][k - 1]
-    bound = confounder_bounds(row["partial_r2_x"], row["partial_r2_y"], strength=k)
+    bound = confounder_bounds(row["partial_r2_x"], row["partial_r2_y"], strength_x=k)
     # as printed in the article
     printed = {1: (0.0092, 0.1246), 2: (0.0183, 0.2493), 3: (0.0275, 0.3741)}
     assert bound == pytest.approx(printed[k], abs=5e-5)
@@ -169,7 +169,7 @@ def test_robustness_values_are_shares_that_grow_with_t(t, df):
 @given(st.floats(0, 0.45), st.floats(0, 0.99), st.floats(0.1, 2))
 def test_bounds_are_shares_that_grow_with_strength(r2_x, r2_y, k):
     if k * r2_x / (1 - r2_x) < 0.99:
-        weak, strong = (confounder_bounds(r2_x, r2_y, strength=s) for s in (k / 2, k))
+        weak, strong = (confounder_bounds(r2_x, r2_y, strength_x=s) for s in (k / 2, k))
         assert 0 <= weak[0] <= strong[0] < 1
         assert 0 <= weak[1] <= strong[1] <= 1
 

@@ -248,19 +248,21 @@ def _robustness(whole: float, edge: float) -> float:
     return (math.sqrt(left**4 + 4 * left**2) - left**2) / 2
 
 
-def confounder_bounds(r2_x: float, r2_y: float, *, strength: float = 1.0) -> tuple[float, float]:
+def confounder_bounds(
+    r2_x: float, r2_y: float, *, strength_x: float = 1.0, strength_y: float | None = None
+) -> tuple[float, float]:
     """Bounds on a confounder that is so many times as strong as an observed control.
 
     With R²_x and R²_y the partial R² of the control with x and with the outcome:
-    R²_(Z,x) = k R²_x/(1 − R²_x) and R²_(Z,y) = ((√k + √ρ)/√(1 − ρ))² · R²_y/(1 − R²_y) with
-    ρ = k R²_x² / ((1 − k R²_x)(1 − R²_x)), at most 1.
+    R²_(Z,x) = k_x R²_x/(1 − R²_x) and R²_(Z,y) = ((√k_y + √ρ)/√(1 − ρ))² · R²_y/(1 − R²_y) with
+    ρ = k_x R²_x² / ((1 − k_x R²_x)(1 − R²_x)), at most 1.
 
     Parameters
     ----------
     r2_x, r2_y : float
         Partial R² of the observed control with x given the other controls, and with the outcome given x and them.
-    strength : float
-        Times as strong (k), with x and with the outcome.
+    strength_x, strength_y : float
+        Times as strong (k), with x and with the outcome (the same unless given).
 
     Returns
     -------
@@ -282,24 +284,25 @@ def confounder_bounds(r2_x: float, r2_y: float, *, strength: float = 1.0) -> tup
 
     Examples
     --------
-    >>> x, y = confounder_bounds(0.00908, 0.10903, strength=3)
+    >>> x, y = confounder_bounds(0.00908, 0.10903, strength_x=3)
     >>> round(x, 4), round(y, 4)
     (0.0275, 0.3741)
     """
-    if not strength >= 0:
-        raise DesignError("`strength` must not be negative", got=f"{strength:g}")
-    bound_x = strength * r2_x / (1 - r2_x) if r2_x < 1 else math.inf
+    strength_y = strength_x if strength_y is None else strength_y
+    if not (strength_x >= 0 and strength_y >= 0):
+        raise DesignError("`strength` must not be negative", got=f"{strength_x:g}, {strength_y:g}")
+    bound_x = strength_x * r2_x / (1 - r2_x) if r2_x < 1 else math.inf
     if bound_x >= 1:
         raise DesignError(
-            f"no confounder can be {strength:g} times as strong as this control",
+            f"no confounder can be {strength_x:g} times as strong as this control",
             got=f"the control explains {100 * r2_x:.4g} % of what is left of x",
             allowed=f"strength below {(1 - r2_x) / r2_x:.4g}",
             fix="choose a smaller `strength`",
         )
-    shared = strength * r2_x**2 / ((1 - strength * r2_x) * (1 - r2_x))
+    shared = strength_x * r2_x**2 / ((1 - strength_x * r2_x) * (1 - r2_x))
     if r2_y >= 1 or shared >= 1:
         return bound_x, 1.0
-    pull = (math.sqrt(strength) + math.sqrt(shared)) / math.sqrt(1 - shared)
+    pull = (math.sqrt(strength_y) + math.sqrt(shared)) / math.sqrt(1 - shared)
     return bound_x, min(1.0, pull**2 * r2_y / (1 - r2_y))
 
 
@@ -369,7 +372,7 @@ def sensitivity(
         raise DesignError(
             "a robustness value needs the scores of its regression",
             got="a fit stored without them" if isinstance(fit, Fit) else type(fit).__name__,
-            fix="estimate it again from its rows or moments",
+            fix="fit it again and pass the fit: sensitivity(er.regress(…), name)",
         )
     x = next(name for name in model.names if name != "Intercept") if x is None else x
     estimate, place, df = fit[x].at(level), model.names.index(x), float(model.df_resid)
@@ -389,7 +392,7 @@ def sensitivity(
     interval = None
     if controls:
         name = benchmark or largest(controls, lambda each: _pull(*controls[each]))
-        bound_x, bound_y = confounder_bounds(*controls[name], strength=strength)
+        bound_x, bound_y = confounder_bounds(*controls[name], strength_x=strength)
         adjusted = float(_beside(estimate.value, size * _bias(bound_x, bound_y)))
         factor = narrower * math.sqrt((1 - bound_y) / (1 - bound_x))
         interval = Interval(-math.inf, math.inf, level)
