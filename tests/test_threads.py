@@ -8,12 +8,13 @@ import pkgutil
 import threading
 import warnings
 from collections.abc import MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import duckdb
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure
 
 import erresearch
 from erresearch.claims import claim_named
@@ -23,6 +24,7 @@ from erresearch.errors import ErresearchWarning, own_warnings, warn
 from erresearch.experiments import DESIGNS
 from erresearch.io.resources import in_threads
 from erresearch.report import figures
+from erresearch.report.figures.style import file_of
 from erresearch.worlds import CASES
 
 
@@ -75,6 +77,17 @@ def test_what_is_remembered_is_the_same_however_often_it_is_made():
             if hasattr(value, "cache_clear") and not inspect.signature(value).parameters:
                 made, again = map(repr, (value.__wrapped__(), value.__wrapped__()))
                 assert made == again, f"{name}.{key}"
+
+
+def test_a_picture_is_written_without_the_style_of_another_thread():
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    alone = file_of(figure, "png")
+    with ThreadPoolExecutor(1) as pool:
+        with figures.theme():
+            drawn = pool.submit(file_of, figure, "png")
+            assert not wait([drawn], timeout=0.05).done
+        assert drawn.result(10) == alone
 
 
 @pytest.mark.parametrize(

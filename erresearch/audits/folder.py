@@ -20,7 +20,7 @@ from erresearch.io.outputs import output_folder
 from erresearch.panel.records import Rules
 from erresearch.report import write_report
 from erresearch.report.calibration import promises
-from erresearch.report.figures.style import file_of
+from erresearch.report.figures.style import drawn_with, file_of
 from erresearch.report.html import evidence_figure
 from erresearch.report.run_record import COLUMNS, provenance, verdict_rows
 from erresearch.report.sentences import revenue_after, sentence, short_name
@@ -87,7 +87,8 @@ def drawings(verdicts: Sequence[Verdict]) -> tuple[Drawing, ...]:
     for verdict in verdicts:
         figure = evidence_figure(verdict.result)
         if figure is not None:
-            title = figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
+            with drawn_with({}):
+                title = figure.suptitle(verdict.claim, fontsize=9, x=0.99, ha="right")
             png = file_of(figure, "png")
             # a page says elsewhere which claim it is, and need not lay everything out again
             title.set_text("")

@@ -105,12 +105,13 @@ def file_of(figure: Figure, form: Literal["png", "svg"]) -> bytes:
     from matplotlib.backends import backend_agg, backend_svg
 
     canvas, size, colour, out = figure.canvas, figure.dpi, figure.get_facecolor(), io.BytesIO()
-    if form == "png":
-        figure.set_dpi(100)
-        backend_agg.FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
-    else:
-        figure.set_facecolor("none")
-        backend_svg.FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
+    with drawn_with({}):
+        if form == "png":
+            figure.set_dpi(100)
+            backend_agg.FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+        else:
+            figure.set_facecolor("none")
+            backend_svg.FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     figure.set(dpi=size, facecolor=colour, canvas=canvas)
     return out.getvalue()
 
