@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 import re
 import sys
 import warnings
@@ -48,7 +49,7 @@ _VERBS |= {
     )
 }
 #: Where a warning is not said to come from.
-_OWN = (str(Path(__file__).parent), contextlib.__file__)
+_OWN = (f"{Path(__file__).parent}{os.sep}", contextlib.__file__)
 #: Who gathers the package's own warnings.
 _GATHERED: ContextVar[list[str] | None] = ContextVar("gathered warnings", default=None)
 _SPELLED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

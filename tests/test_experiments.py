@@ -179,6 +179,16 @@ def test_interval_is_the_inverted_test_at_every_null(plan):
         assert reference.pvalue(high - 1e-6) > 1 - level >= reference.pvalue(high + 1e-6)
 
 
+def test_all_plans_are_listed_only_where_they_are_few():
+    """Twelve blocks have half a thousand million orders, of which 924 differ."""
+    rng = np.random.default_rng(1)
+    for size, groups, plans in ((6, 1, 20), (4, 2, 36), (12, 4, 99)):
+        drawn, every = draws(replace(SIX, size=size, groups=groups), 1, 99, rng)
+        assert (len(drawn), every) == (plans, plans < 99)
+        assert (drawn.reshape(plans, groups, size).sum(axis=2) == size // 2).all()
+        assert len(np.unique(drawn.reshape(plans, -1), axis=0)) == plans
+
+
 def test_the_error_of_the_memory_widens_the_interval_and_leaves_no_effect_alone():
     rng = np.random.default_rng(8)
     z = exposure(draws(replace(SIX, groups=12), 1, 400, rng)[0], (1, 1))[:, 0, 0]

@@ -218,8 +218,10 @@ def test_what_cannot_be_answered_is_refused(table):
         sensitivity(fit, "talk", benchmark="talk")
     with pytest.raises(UnknownNameError, match="Did you mean 'talk'"):
         sensitivity(fit, "tlak")
-    for wrong in (fit["talk"], replace(fit, model=None)):
-        with pytest.raises(DesignError, match="needs the scores of its regression"):
+    series = regress(table.head(60).assign(week=np.arange(60)), "sales", on=ON, time="week")
+    for wrong in (fit["talk"], replace(fit, model=None), series):
+        said = r"needs the scores of its regression: .*Fit it again without `time` and pass the fit"
+        with pytest.raises(DesignError, match=said):
             sensitivity(wrong, "talk")
     with pytest.raises(DesignError, match="times as strong as this control"):
         sensitivity(fit, "talk", benchmark="spend", strength=50)

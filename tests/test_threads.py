@@ -50,6 +50,11 @@ def test_each_thread_gathers_its_own_warnings_and_those_of_the_work_it_hands_out
     with pytest.warns(ErresearchWarning, match="nobody gathers") as heard:
         warn("nobody gathers")
     assert Path(heard[0].filename) == Path(__file__)
+    # a file beside the package whose name begins alike is somebody else's
+    beside = str(Path(erresearch.__file__).parent) + "_notes.py"
+    with pytest.warns(ErresearchWarning, match="nobody gathers") as heard:
+        exec(compile('warn("nobody gathers")', beside, "exec"), {"warn": warn})
+    assert heard[0].filename == beside
 
 
 def test_pictures_of_threads_leave_the_settings_of_matplotlib():

@@ -45,14 +45,15 @@ def draws(design: PauseDesign, units: int, count: int, rng: np.random.Generator)
         stops = np.arange(design.length) >= starts[..., None]
         first = rng.integers(0, 2, (count, design.groups, 1)).astype(bool)
         return ~np.stack([stops & first, stops & ~first], axis=2), False
-    half = [True] * (design.size // 2) + [False] * (design.size // 2)
-    orders, groups = sorted(set(itertools.permutations(half))), design.groups * units
-    if len(orders) ** groups <= min(ALL_OF_THEM, 4 * count):
+    half, groups = np.arange(design.size) < design.size // 2, design.groups * units
+    if math.comb(design.size, design.size // 2) ** groups <= min(ALL_OF_THEM, 4 * count):
+        paused = itertools.combinations(range(design.size), design.size // 2)
+        orders = [~np.isin(np.arange(design.size), each) for each in paused]
         every = np.array(list(itertools.product(orders, repeat=groups)))
         blocks, complete = every.reshape(len(every), units, 1, -1), True
     else:
         shape = (count, units, 1, design.groups, design.size)
-        drawn = rng.permuted(np.broadcast_to(np.array(half), shape), axis=-1)
+        drawn = rng.permuted(np.broadcast_to(half, shape), axis=-1)
         blocks, complete = drawn.reshape(count, units, 1, -1), False
     return np.repeat(blocks, design.block, axis=-1), complete
 

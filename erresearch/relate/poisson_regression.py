@@ -180,8 +180,8 @@ def _fit(
     moments: Moments, totals: Totals, *, within: bool, dropped: dict[str, int]
 ) -> tuple[State, Moments, list[str], dict[str, int]]:
     """Fit; where the likelihood has no maximum, leave out the rows that the regressors separate and fit again."""
-    lost: list[str] = []
-    for _ in range(len(moments.columns)):
+    columns, lost = moments.columns, list[str]()
+    for _ in columns:
         if len(moments.columns) < 2:
             break
         gram, raw = centred(moments, within=within), np.einsum("gii->i", moments.grams())
@@ -191,7 +191,7 @@ def _fit(
         start = starting_values(moments, totals, within=within)
         state, converged = climb(moments, totals, start, within=within)
         if converged:
-            return state, moments, lost, dropped
+            return state, moments, sorted(lost, key=columns.index), dropped
         hessian = state.hessians.sum(axis=0)
         flattest = flat_directions(hessian if within else without_constant(hessian), scale)
         found = (_without_separated(moments, flat, within=within) for flat in flattest)

@@ -371,8 +371,8 @@ def sensitivity(
     if not isinstance(model, Fitted):
         raise DesignError(
             "a robustness value needs the scores of its regression",
-            got="a fit stored without them" if isinstance(fit, Fit) else type(fit).__name__,
-            fix="fit it again and pass the fit: sensitivity(er.regress(…), name)",
+            got="a fit over `time`, or stored, has none" if isinstance(fit, Fit) else type(fit).__name__,
+            fix="fit it again without `time` and pass the fit: sensitivity(er.regress(…), name)",
         )
     x = next(name for name in model.names if name != "Intercept") if x is None else x
     estimate, place, df = fit[x].at(level), model.names.index(x), float(model.df_resid)
