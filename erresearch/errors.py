@@ -228,7 +228,7 @@ def warn(text: str) -> None:
     gathered = _GATHERED.get()
     if gathered is None:
         warnings.warn(text, ErresearchWarning, stacklevel=_callers())
-    elif text not in gathered:
+    else:
         gathered.append(text)
 
 
@@ -242,7 +242,7 @@ def _callers() -> int:
 
 @contextmanager
 def own_warnings() -> Iterator[list[str]]:
-    """Gather this package's own warnings, each once; nobody else hears them.
+    """Gather this package's own warnings, each once when the block has ended; nobody else hears them.
 
     Examples
     --------
@@ -257,6 +257,8 @@ def own_warnings() -> Iterator[list[str]]:
         yield said
     finally:
         _GATHERED.reset(token)
+        # here and not where each is said, where two threads would both find it new
+        said[:] = dict.fromkeys(said)
 
 
 def said_by(error: BaseException) -> str:

@@ -571,6 +571,18 @@ def test_spend_knows_its_days_and_its_owner():
     }  # the last week is not whole
 
 
+def test_a_column_without_any_value_has_no_type_and_is_missing():
+    days = pd.date_range(MONDAY, periods=140)
+    visits = pd.DataFrame({"date": days, "platform": "instagram", "account": "shop", "reach": 9.0})
+    empty = pd.Series([None] * 140, dtype="string")
+    want = panel(weekly_posts(saves=np.nan), followers=visits.assign(saves=np.nan))
+    for kind in (pl.from_pandas, lambda t: lazily("duckdb", t), lambda t: t):
+        posts = kind(weekly_posts(saves=empty[:60]))
+        made = panel(posts, followers=kind(visits.assign(saves=empty))).collect()
+        pd.testing.assert_frame_equal(made.rows, want.rows, check_dtype=False)
+        assert made.accounting == want.accounting
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [

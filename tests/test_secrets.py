@@ -55,7 +55,7 @@ CALLS: dict[str, tuple[list[str], Callable[[pd.DataFrame], object]]] = {
     "days": (["engagement"], lambda t: er.daily_response(t, "engagement", "revenue", time="date")),
     "posts": (["likes", "reach", "followers"], lambda t: er.build_panel(t, tz="UTC")),
     "outcomes": (
-        ["value"],
+        ["value", "date"],
         lambda t: er.build_panel(
             TABLE, t[["entity", "date", "outcome", "value", "currency", "kind"]], tz="UTC"
         ),
@@ -88,11 +88,12 @@ def said(ask: Callable[[object], object], table: object) -> str:
 
 
 def shapes(column: str, cell: object) -> list[object]:
-    """One cell among numbers, text in every row, a category."""
+    """One cell among numbers, text in every row, a category, and one that a type names."""
     one = TABLE.assign(**{column: TABLE[column].astype(object)})
     one.loc[ROWS // 2, column] = cell
     every = TABLE.assign(**{column: cell})
-    return [one, every, every.astype({column: "category"})]
+    named = pl.from_pandas(every).with_columns(pl.col(column).cast(pl.Enum([str(cell)])))
+    return [one, every, every.astype({column: "category"}), named]
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -24,7 +24,7 @@ from erresearch.panel.inputs import (
     UTC,
     Arrived,
     arrive,
-    check_numbers,
+    as_numbers,
     exports_of,
     in_utc,
     local_time,
@@ -64,11 +64,11 @@ def sum_posts(posts: Arrived, request: Request, *, keys: Sequence[str]) -> Activ
     Posts without a time, posts that were too young and advertised posts that are not wanted are summed apart
     (``__status__``), so that one pass counts them.
     """
-    frame, columns, clock, min_age_days = posts.frame, posts.columns, request.clock, request.min_age_days
-    schema = frame.collect_schema()
+    columns, clock, min_age_days = posts.columns, request.clock, request.min_age_days
     numbers = [name for name in SUMMED if name in columns]
     levels = [name for name in ("followers", "age_days", "engagements_reported") if name in columns]
-    check_numbers(schema, [*numbers, *levels], "posts")
+    frame = as_numbers(posts.frame, [*numbers, *levels], "posts")
+    schema = frame.collect_schema()
     printed = (nw.col("time_precision") == "day").fill_null(False) if "time_precision" in columns else None
     frame, found = local_time(frame, "published_at", clock, as_printed=printed)
     if found is None:
@@ -240,8 +240,8 @@ def follow(
     if counts is not None:
         kinds, needed = ("followers", "daily"), ("date", "followers")
         arrived = arrive(counts, what="followers", kinds=kinds, needed=needed, wanted=FOLLOWERS.key)
-        check_numbers(arrived.frame.collect_schema(), ["followers"], "followers")
-        rows = gather(arrived.frame).with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
+        rows = gather(as_numbers(arrived.frame, ["followers"], "followers"))
+        rows = rows.with_columns(pl.col("date").cast(pl.Datetime("us"), strict=False))
         known = _matched(rows, accounts, clock, notes)
         used = int(known["rows"].sum())
         left = {"without a count or of no account here": rows.height - used}
@@ -323,8 +323,7 @@ def spending(
         return None, {}
     wanted = (*ADS.labels, "spend")
     arrived = arrive(spend, what="advertising", kinds=("ads",), needed=("date", "spend"), wanted=wanted)
-    check_numbers(arrived.frame.collect_schema(), ["spend"], "advertising")
-    table, clock = gather(arrived.frame), request.clock
+    table, clock = gather(as_numbers(arrived.frame, ["spend"], "advertising")), request.clock
     # names may be categories or numbers
     labels = pl.selectors.by_name("account", "entity", "currency", "grain", require_all=False)
     table = table.with_columns(labels.cast(pl.String))
@@ -415,9 +414,9 @@ def daily_figures(
     arrived = arrive(daily, what="figures by day", kinds=("daily",), needed=("date",), wanted=wanted)
     owners, clock = sums.select("platform", "account", "entity").unique(), request.clock
     names = [name for name in arrived.columns if name not in _KEYS]
-    check_numbers(arrived.frame.collect_schema(), names, "figures by day")
+    rows = gather(as_numbers(arrived.frame, names, "figures by day"))
     figures = [pl.col(name).cast(pl.Float64) for name in names]
-    table = _with_names(gather(arrived.frame), owners, "figures by day").with_columns(
+    table = _with_names(rows, owners, "figures by day").with_columns(
         pl.col("date").cast(pl.Datetime("us")).dt.truncate("1d"),
         *[pl.when(value.is_finite()).then(value) for value in figures],
     )

@@ -189,19 +189,22 @@ def _refuse_other_kind(name: str, kind: str, what: str, kinds: Sequence[str]) ->
         )
 
 
-def check_numbers(schema: Mapping[str, Any], names: Sequence[str], what: str) -> None:
-    """Refuse a column of text where figures are needed."""
-    wrong = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
-    if wrong:
-        raise ColumnError(
-            f"column {wrong[0]!r} of {what} holds no numbers",
-            got=type_name(schema[wrong[0]]),
-            fix="read the file with read_export, which knows how numbers are written",
-        )
+def as_numbers(frame: nw.LazyFrame[Any], names: Sequence[str], what: str) -> nw.LazyFrame[Any]:
+    """Refuse a column of text where figures are needed; one without any value is of no type, and holds missing ones."""
+    schema = frame.collect_schema()
+    odd = [name for name in names if not (schema[name].is_numeric() or schema[name] == nw.Boolean)]
+    held = gather(frame.select(nw.col(*odd).count())).row(0) if odd else ()
+    for name, values in zip(odd, held, strict=True):
+        if values:
+            raise ColumnError(
+                f"column {name!r} of {what} holds no numbers",
+                got=type_name(schema[name]),
+                fix="read the file with read_export, which knows how numbers are written",
+            )
+    return frame.with_columns(nw.col(*odd).cast(nw.Float64())) if odd else frame
 
 
-UTC = "__utc__"
-LOCAL = "__local__"
+UTC, LOCAL = "__utc__", "__local__"
 _LONG = dt.timedelta(days=5 * 366)
 """Span from which on Polars' own conversion is quicker than steps, of which there is one for each change of the clock."""
 Span = tuple[dt.datetime, dt.datetime]
@@ -271,8 +274,7 @@ def once(posts: Arrived, notes: list[str]) -> Arrived:
     if posts.parts or "post_id" not in posts.columns:
         return posts
     keys = [name for name in _KEYS if name in posts.columns]
-    frame = posts.frame
-    known = frame.filter(~nw.col("post_id").is_null())
+    known = posts.frame.filter(~nw.col("post_id").is_null())
     before = _rows(known)
     if before == _rows(known.select(keys).unique()):
         return posts
@@ -303,7 +305,7 @@ def once(posts: Arrived, notes: list[str]) -> Arrived:
             fix="keep the newest figures of each post, add the day of the export as a column exported_at, or pass "
             "the exports themselves",
         )
-    unnamed = frame.filter(nw.col("post_id").is_null()).select(posts.columns)
+    unnamed = posts.frame.filter(nw.col("post_id").is_null()).select(posts.columns)
     return replace(posts, frame=nw.concat([known, unnamed]), left=left)
 
 

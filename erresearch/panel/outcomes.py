@@ -13,11 +13,11 @@ import narwhals.stable.v2 as nw
 
 from erresearch.engine.expressions import Clock
 from erresearch.engine.lazy_rows import gather
-from erresearch.errors import ColumnError, Count, DataError, GuardError
+from erresearch.errors import ColumnError, Count, DataError, GuardError, type_name
 from erresearch.exports.combine import combine_exports
 from erresearch.exports.log import Export
 from erresearch.io import pl
-from erresearch.panel.inputs import LOCAL, Arrived, arrive, check_numbers, exports_of, local_time
+from erresearch.panel.inputs import LOCAL, Arrived, arrive, as_numbers, exports_of, local_time
 from erresearch.panel.records import Books, Request, counts_by_currency, kept_currency, refuse_coarse, shown
 from erresearch.results import plain
 from erresearch.schema import OUTCOMES
@@ -88,11 +88,10 @@ def sum_by_day(outcomes: Arrived, request: Request) -> pl.DataFrame:
     if schema["date"] not in (nw.Date, nw.Datetime):
         raise ColumnError(
             "column 'date' of outcomes holds no days",
-            got=str(schema["date"]),
+            got=type_name(schema["date"]),
             fix="make dates of it first, or read the file with read_export",
         )
-    check_numbers(schema, ["value"], "outcomes")
-    frame = _with_days(frame, schema, clock)
+    frame = _with_days(as_numbers(frame, ["value"], "outcomes"), schema, clock)
     number = nw.col("value").cast(nw.Float64())
     single = nw.lit(bool({"order_id", "at"} & set(columns)))
     if {"order_id", "at"} & set(columns) and "kind" in columns:
