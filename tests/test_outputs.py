@@ -172,6 +172,9 @@ def test_a_file_or_the_own_folder_is_no_place_for_results(tmp_path: Path, monkey
             check_output(out)
     with pytest.raises(EngineError, match="could not write the folder"):
         written(tmp_path / "file" / "x")
+    for place, why in (("file/x", "Not a directory"), ("n" * 300, "File name too long")):
+        with pytest.raises(EngineError, match=f"could not write the folder '.*': {why}. Choose a folder"):
+            check_output(tmp_path / place)
 
 
 def test_a_link_to_a_folder_stays_a_link(tmp_path: Path):

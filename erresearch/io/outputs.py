@@ -59,6 +59,8 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     DataError
         If it is no folder, holds a file that the package did not write or that was changed since, holds an input, or is
         the folder in which the program works.
+    EngineError
+        If the system does not let its place be looked at: below a file, or under too long a name.
 
     See Also
     --------
@@ -75,9 +77,9 @@ def check_output(out: str | Path, *, inputs: Iterable[str | Path] = ()) -> None:
     erresearch.errors.DataError: the folder '...' holds something that erresearch did not write: 'mine.txt'. ...
     """
     place = _place(out)
-    loop = place.is_symlink()
     with _writing(out):
         try:
+            loop = place.is_symlink()
             mode = 0 if loop else place.stat().st_mode
         except FileNotFoundError:
             return
