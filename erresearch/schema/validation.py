@@ -84,8 +84,8 @@ def measure(
 ) -> tuple[int, dict[str, int], list[Test]]:
     """Rows, missing values by column, and what failed, each with its first place.
 
-    One aggregation counts what is missing and brings the ends of each column; further ones count, and name a first place,
-    only where something failed.
+    One aggregation counts what is missing and brings the ends of each column. A second one counts what these ends leave
+    possible, and a first place is looked for only where something failed.
     """
     there = {column.name: column for column in table.declared if column.name in schema}
     held = {name: nw.col(f"c{i}") for i, name in enumerate(there)}
