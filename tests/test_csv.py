@@ -19,6 +19,7 @@ from erresearch.io.files import (
     csv_text,
     from_toml,
     read_value,
+    registry,
     safe_cell,
     table_csv,
     toml_text,
@@ -78,6 +79,11 @@ def test_a_reason_is_a_code_with_facts():
     assert str(reason) == "only 1,200 accounts: a decisive word needs 6"
     assert str(Reason("columns-missing", {"columns": ("spend", "revenue")})) == "no spend, revenue"
     assert set(SENTENCES) == set(ReasonCode)
+    # a code that is written otherwise in the file would lose its sentence, and what opens its answer, without a word
+    written = registry("reasons.toml")
+    opened = [code for codes in written["opens"].values() for code in codes]
+    assert {*written["sentences"], *opened} <= set(ReasonCode)
+    assert len(opened) == len(set(opened))
     with pytest.raises(UnknownNameError, match="There is no reason 'few-cluster'"):
         Reason("few-cluster")
 

@@ -6,6 +6,7 @@ import io
 import math
 import re
 import sys
+from collections.abc import MutableMapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -459,6 +460,8 @@ def test_a_slider_works_at_its_ends_and_where_it_stands_still(name: str):
     assert len(table) == 4
     # a view is kept, and drawn anew it is the same
     assert one.at(one.settings[0], rng=3) is views[0]
+    assert not isinstance(views[0].figures, MutableMapping)
+    assert not isinstance(views[0].told, MutableMapping)
     assert _LOOKS[name].__wrapped__(one.settings[0], 3).figures == views[0].figures  # type: ignore[attr-defined]
 
 

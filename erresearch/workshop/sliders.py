@@ -63,6 +63,11 @@ class View:
     sentence: str
     draw: Callable[[Axes], None]
 
+    def __post_init__(self) -> None:
+        """Views are kept: what is done to one must not be shown to whoever asks next."""
+        for name in ("figures", "told"):
+            object.__setattr__(self, name, MappingProxyType(getattr(self, name)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exploration:
@@ -137,11 +142,9 @@ class Exploration:
         return _LOOKS[self.name](close[0], rng)
 
 
+_TOLD: Final = registry("workshop.toml")["slider"]
 EXPLORATIONS: Final[Mapping[str, Exploration]] = MappingProxyType(
-    {
-        name: Exploration(name=name, **frozen(said))
-        for name, said in registry("workshop.toml")["slider"].items()
-    }
+    {name: Exploration(name=name, **frozen(told)) for name, told in _TOLD.items()}
 )
 """Every slider, by name: ``workshop.toml`` lists them."""
 
