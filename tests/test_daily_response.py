@@ -15,9 +15,13 @@ from erresearch.relate.distributed_lags import (
     DAYS,
     Drawn,
     ShopSeries,
+    coefficients,
+    orthonormal,
     reach,
     season,
+    triangle,
     weighted_sum,
+    window_means,
 )
 from erresearch.relate.shop_days import daily_response, event_lags
 from erresearch.results import in_money
@@ -702,3 +706,32 @@ def test_revenue_that_never_moves_is_refused_and_no_round_off_is_printed(value: 
     table = pd.DataFrame({"date": days, "engagement": np.arange(300) % 7, "revenue": value})
     with pytest.raises(DesignError, match="the outcome 'revenue' does not vary: 300 rows"):
         daily_response(table, time="date")
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 3), (3, 5), (5, 0), (40, 39), (700, 4), (2000, 30), (30_000, 3)], ids=str
+)
+@pytest.mark.parametrize("spare", [False, True], ids=["independent", "one too many"])
+def test_least_squares_by_blocks_of_rows_are_those_of_all_rows(shape, spare):
+    rng = np.random.default_rng(1)
+    columns, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+    if spare and shape[1] > 2:
+        columns[:, -1] = columns[:, 0] - columns[:, 1]
+    upper, basis = triangle(columns), orthonormal(columns)
+    np.testing.assert_allclose(upper.T @ upper, columns.T @ columns, atol=1e-9)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(min(shape)), atol=1e-12)
+    np.testing.assert_allclose(basis @ (basis.T @ columns), columns, atol=1e-11)
+    wanted = np.linalg.lstsq(columns, y, rcond=None)[0]
+    np.testing.assert_allclose(coefficients(columns, y), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 7), (0, 0), (-14, -1), (8, 28), (60, 90)])
+def test_means_of_windows_are_those_of_the_days_in_them(first, last):
+    values = np.random.default_rng(2).standard_normal(50)
+    values[[3, 20, 21, 22, 40]] = math.nan
+    for t, mean in enumerate(window_means(values, first, last)):
+        inside = range(t - last, t - first + 1)
+        days = values[inside] if inside[0] >= 0 and inside[-1] < 50 else np.full(1, math.nan)
+        known = days[np.isfinite(days)]
+        wanted = known.mean() if len(known) >= 0.8 * len(inside) else math.nan
+        assert mean == pytest.approx(wanted, abs=1e-12, nan_ok=True)
