@@ -619,11 +619,13 @@ def test_exports_of_another_kind_are_refused(tmp_path):
 
 def test_the_same_call_gives_the_same_bits():
     """Sums that are added up again: of accounts in a week, and of days with several rows."""
-    each = [weekly_posts(account=f"shop {n}", likes=0.1 * n + 1 / 3) for n in range(9)]
+    likes = np.sqrt(np.arange(20))
+    each = [weekly_posts(20, 1, account=f"shop {n}", likes=likes + n / 7) for n in range(120)]
+    owners = {f"shop {n}": "shop" for n in range(120)}
     days = pd.DataFrame({"date": pd.date_range(MONDAY, periods=140).repeat(3), "reach": np.arange(420) / 7})
     days = days.assign(platform="instagram", account="shop")
-    for posts, followers in ((pd.concat(each), None), (None, days)):
-        first, *others = (panel(posts, followers=followers).rows for _ in range(4))
+    for posts, followers, entity in ((pd.concat(each), None, owners), (None, days, None)):
+        first, *others = (panel(posts, followers=followers, entity=entity).rows for _ in range(9))
         assert all(first.equals(other) for other in others)
 
 

@@ -248,7 +248,7 @@ def follow(
         accounting["followers"] = arrived.accounting(used, left)
     elif "followers" in activity.columns:
         known = activity.filter(pl.col("followers").is_not_null()).select(*keys, "number", "followers")
-        known = known.group_by(*keys, "number").agg(pl.col("followers").mean())
+        known = known.group_by(*keys, "number", maintain_order=True).agg(pl.col("followers").mean())
     if known is None or not known.height:
         return None, accounting
     known = known.select(*keys, "number", "followers", pl.col("number").alias("seen")).sort("number")
@@ -274,11 +274,13 @@ def follow(
     if "own engagement" in activity.columns:
         # an account's own posts, without those of others that its file counts under its name
         own = activity.select(*keys, "number", "own engagement", pl.col("posts") - pl.col("others"))
-        summed = own.group_by(*keys, "number").agg(pl.col("own engagement", "posts").sum())
+        summed = own.group_by(*keys, "number", maintain_order=True).agg(
+            pl.col("own engagement", "posts").sum()
+        )
         grid = grid.join(summed, on=[*keys, "number"], how="left")
     else:
         grid = grid.with_columns(pl.lit(None, pl.Float64).alias("own engagement"), pl.lit(0).alias("posts"))
-    table = grid.group_by("entity", "number").agg(
+    table = grid.group_by("entity", "number", maintain_order=True).agg(
         pl.when(pl.col("followers").is_null().any())
         .then(None)
         .otherwise(pl.col("followers").sum())
@@ -354,7 +356,7 @@ def spending(
     entities = spine["entity"].unique().sort().to_list()
     table = table.with_columns(_owner(table, entities, request.mapping))
     span = (table["day"].min().date(), table["end"].max().date())  # type: ignore[union-attr]
-    sums = clock.with_numbers(table, "day").group_by("entity", "number")
+    sums = clock.with_numbers(table, "day").group_by("entity", "number", maintain_order=True)
     sums = sums.agg(pl.col("spend").sum(), pl.len().alias("rows"))
     request.notes.append(
         f"advertising is known from {span[0]} to {span[1]}; a day between them without a row cost nothing, as these "
@@ -502,7 +504,9 @@ def _summed(
     whole = sums.filter(pl.col("days") == pl.col("number").replace_strict(lengths, return_dtype=pl.Int64))
     # an account that has the figure at all must have it in a period, or the period's sum is not known
     accounts = sums.group_by(group).agg(pl.col("account").n_unique().alias("accounts"))
-    totals = whole.group_by(*group, "number").agg(pl.col("value").sum(), pl.len().alias("known"))
+    totals = whole.group_by(*group, "number", maintain_order=True).agg(
+        pl.col("value").sum(), pl.len().alias("known")
+    )
     totals = totals.join(accounts, on=group).filter(pl.col("known") == pl.col("accounts"))
     definitions, holes = {}, 0
     unique = {name for name, field in load_registry().fields.items() if field.people}

@@ -338,7 +338,9 @@ def _laid(
 ) -> tuple[pl.DataFrame, list[str], dict[str, str]]:
     """Sums of posts on the calendar with their rates, the names of the columns, and what they mean."""
     counts = [count_of(name) for name in activity.summed]
-    sums = good.group_by(_KEYS).agg(pl.col("posts", *activity.summed, *counts, *activity.parts).sum())
+    # in the order of the rows, else a last bit of the sums differs from run to run
+    groups = good.group_by(_KEYS, maintain_order=True)
+    sums = groups.agg(pl.col("posts", *activity.summed, *counts, *activity.parts).sum())
     panel = spine.join(sums, on=_KEYS, how="left").with_columns(pl.col("posts").fill_null(0).cast(pl.Int64))
     # nothing published is 0 reactions; published without a known count is missing
     none = pl.when(pl.col("posts") == 0).then(0.0)
