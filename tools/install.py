@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 OLDEST = (3, 11)
-TRIED = "3.11 to 3.13"  # newer ones are taken too: the lock has wheels for 3.14
+TRIED = "3.11 to 3.14"  # newer ones are taken too
 ROOT = Path(__file__).resolve().parent.parent
 
 

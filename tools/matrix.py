@@ -1,11 +1,12 @@
 """Try kernels, processors, threads, hash seeds and numpy versions: ``python tools/matrix.py [--list] [--cells ...]``.
 
 A cell is one setting: which kernels OpenBLAS takes (``OPENBLAS_CORETYPE``), whether numpy may use the processor's
-widest vectors (``NPY_DISABLE_CPU_FEATURES``), Polars' threads, the hash seed, and which of the lock's two numpy
-versions. In each run three parts: ``verdicts`` (every claim is judged; verdicts.csv must equal the expected one in
-every word and printed digit), ``tests`` (the numeric tests) and ``notebooks`` (their stored outputs). All 64
-combinations would take hours: each kernel is tried with and without wide vectors, threads and seeds change from cell
-to cell so that both values of each meet every kernel, and the other numpy meets every kernel once. A kernel that
+widest vectors (``NPY_DISABLE_CPU_FEATURES``), Polars' threads, the hash seed, and whether another Python runs with a
+newer numpy than the lock's. In each run three parts: ``verdicts`` (every claim is judged; verdicts.csv must equal the
+expected one in every word and printed digit), ``tests`` (the numeric tests) and ``notebooks`` (their stored outputs).
+All 64 combinations would take hours: each kernel is tried with and without wide vectors, threads and seeds change from
+cell to cell so that both values of each meet every kernel, and the newer numpy meets every kernel once. It gives other
+binomial numbers for a seed, so that simulated tables and what is stored of them differ: only the tests run. A kernel that
 this processor cannot run is said and left out. Results are kept in ``build/matrix/results.json`` by the state of the
 checkout, so a run that was stopped goes on where it was.
 """
@@ -32,6 +33,7 @@ NUMERIC = (
     "nist", "regress", "poisson", "logit", "correlate", "decay", "inference", "curve", "precedence",
     "prediction", "mix", "moments", "equivalence", "sensitivity", "guards", "rounding", "claims", "worlds",
 )  # fmt: skip
+NEWER_NUMPY = "2.5.5"
 # What numpy can be told to leave alone, widest first; names that a version does not know are left out.
 WIDE = ("AVX512_SPR", "AVX512_ICL", "X86_V4", "AVX512_SKX", "AVX512F", "X86_V3", "AVX2", "FMA3")
 PROBE = """
@@ -80,24 +82,24 @@ def state() -> str:
 
 
 def other_environment() -> Path | None:
-    """Return the interpreter of an environment with the lock's other numpy, made where it is not there yet.
-
-    The lock names one numpy for Python 3.11 and another from 3.12 on, so the other one needs the other Python.
-    """
+    """Return the interpreter of an environment with another Python and a newer numpy, made where it is not there yet."""
     uv = shutil.which("uv")
     wanted = "3.12" if sys.version_info < (3, 12) else "3.11"
     folder = WORK / f"python{wanted}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = folder / hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()[:20]
+    stamp = (
+        folder / f"{hashlib.sha256((ROOT / 'requirements.lock').read_bytes()).hexdigest()[:20]}-{NEWER_NUMPY}"
+    )
     if stamp.exists():
         return python
     if uv is None:
-        print("matrix: without uv the lock's other numpy cannot be installed; its cells are left out")
+        print("matrix: without uv the other numpy cannot be installed; its cells are left out")
         return None
     steps = [
         [uv, "venv", "--quiet", "--clear", "--python", wanted, folder],
         [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", "requirements.lock"],
         [uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-build-isolation", "-e", "."],
+        [uv, "pip", "install", "--quiet", "--python", python, "--no-deps", f"numpy=={NEWER_NUMPY}"],
     ]
     for step in steps:
         if subprocess.run([str(part) for part in step], cwd=ROOT, check=False).returncode:
@@ -221,6 +223,8 @@ def main(arguments: list[str]) -> int:
                 entry = {"said": "not run: no such numpy here"}
             elif ready is None:
                 entry = {"said": "not run: the kernel crashes on this processor"}
+            elif cell.other and part != "tests":
+                entry = {"said": "not run: other draws"}
             elif entry is None or given.again:
                 begun = time.monotonic()
                 entry = {"said": run(part, python, ready[1], given.notebooks)}
