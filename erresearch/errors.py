@@ -35,10 +35,11 @@ __all__ = [
 #: Known names above which a message shows the nearest alone.
 _MANY = 100
 #: What an engine quotes may be a cell, with quotes of its own: all from the first to the last goes, and what follows one
-#: that is not closed; characters of what it says.
+#: that is not closed; characters of what is told, and of what is looked at.
 _QUOTED = re.compile(r"\[.*\]|`.*`|\".*\"|(?<!\w)'.*'(?!\w)")
 _OPEN = re.compile(r"[`\"\[]|(?<!\w)'")
 _SAID = 200
+_LOOKED_AT = 5_000
 #: Verbs that may stand behind a counted noun, and what they are behind more than one.
 _VERBS = {"is": "are", "was": "were", "has": "have"}
 _VERBS |= {
@@ -326,7 +327,9 @@ def without_cells(error: BaseException) -> str:
     >>> without_cells(ValueError("conversion failed in column 'x' for 1 value: [ann@example.org]"))
     'conversion failed in column … for 1 value: …'
     """
-    return _OPEN.split(_QUOTED.sub("…", first_line(error)))[0].rstrip(" .")[:_SAID]
+    # each quote looks for the last one after it, so that the whole of a very long text would take long
+    said = _QUOTED.sub("…", first_line(error)[:_LOOKED_AT])
+    return _OPEN.split(said)[0].rstrip(" .")[:_SAID]
 
 
 def type_name(dtype: object) -> str:
