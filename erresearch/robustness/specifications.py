@@ -16,7 +16,6 @@ import narwhals.stable.v2 as nw
 import numpy as np
 
 from erresearch.engine.expressions import lag
-from erresearch.engine.lazy_rows import gather
 from erresearch.engine.moments import Moments
 from erresearch.engine.sources import column_names, open_rows
 from erresearch.errors import ColumnError, Count, DesignError, ErresearchError, check_name, missing_columns
@@ -577,7 +576,7 @@ def _logged(panel: Any, outcome: str, by: str, period: str) -> tuple[nw.DataFram
         raise missing_columns(needed, present, where="the panel")
     tried: list[str] = [name for name in (*_DEFINITIONS, *_CONTROLS) if name in present]
     opened = open_rows(panel, list(dict.fromkeys([outcome, *tried])), [by, period], None)
-    frame: nw.DataFrame[Any] = nw.from_native(gather(opened.frame, small=opened.small))
+    frame: nw.DataFrame[Any] = nw.from_native(opened.collect())
     there = [name for name in tried if frame[name].n_unique() > 1]
     kinds, controls = ([name for name in there if name in names] for names in (_DEFINITIONS, _CONTROLS))
     if not kinds:
